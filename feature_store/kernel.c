@@ -1,0 +1,140 @@
+/* As-of features: one pass over a patient's events for each question asked about the patient.
+ *
+ * Events are in order of (subject, time, recorded, code, value). A *series* is a set of codes read
+ * in one scope and window; every event updates the series that its code belongs to, and a feature is
+ * one reading of one series. Nothing is shared between snapshots, so a batch of one gives the same
+ * bits as its row in a batch of a million.
+ */
+#include <math.h>
+#include <stdint.h>
+
+#define NO_TIME INT64_MIN
+#define NO_SPELL (-1)
+#define HOUR 3600000000LL
+#define DAY (24 * HOUR)
+
+enum { SPELL, HISTORY, ANY };
+enum {
+  LATEST, EARLIEST, MINIMUM, MAXIMUM, MEAN, SUM, COUNT, CHANGE, HOURS_SINCE, CATEGORY,
+  DAYS_SO_FAR, HOURS_SO_FAR, ADMISSION_HOUR, ADMISSION_WEEKDAY, ADMISSION_MONTH, WEEKDAY, HOUR_OF_DAY
+};
+
+typedef struct {
+  int64_t count, numbers, last_time;
+  double sum, low, high, first, last;
+  int32_t category;
+} Series;
+
+/* Floor division: local times before 1970 are as good as any other. */
+static int64_t days(int64_t local) { return local / DAY - (local % DAY < 0); }
+
+static double month(int64_t local) {
+  /* Civil month of a day number: proleptic Gregorian, counting from 1 March of year 0. */
+  int64_t z = days(local) + 719468;
+  int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+  int64_t day_of_era = z - era * 146097;
+  int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  int64_t shifted = (5 * day_of_year + 2) / 153;
+  return (double)(shifted < 10 ? shifted + 3 : shifted - 9);
+}
+
+static double weekday(int64_t local) { return (double)(((days(local) + 3) % 7 + 7) % 7); }
+static double hour(int64_t local) { return (double)(local - days(local) * DAY) / (double)HOUR; }
+
+static void update(Series *series, int64_t time, double value, int32_t category) {
+  series->count++;
+  series->last_time = time;
+  if (category >= 0) series->category = category;
+  if (isnan(value)) return;
+  if (series->numbers++ == 0) {
+    series->first = series->low = series->high = value;
+  } else {
+    if (value < series->low) series->low = value;
+    if (value > series->high) series->high = value;
+  }
+  series->last = value;
+  series->sum += value;
+}
+
+static double read_series(const Series *series, int32_t how, int64_t now) {
+  switch (how) {
+    case COUNT: return (double)series->count;
+    case SUM: return series->sum; /* of nothing: 0, a fact */
+    case HOURS_SINCE:
+      return series->count && series->last_time != NO_TIME ? (double)(now - series->last_time) / (double)HOUR : NAN;
+    case CATEGORY: return series->category >= 0 ? (double)series->category : NAN;
+    case CHANGE: return series->numbers > 1 ? series->last - series->first : NAN;
+    default: break;
+  }
+  if (!series->numbers) return NAN;
+  switch (how) {
+    case LATEST: return series->last;
+    case EARLIEST: return series->first;
+    case MINIMUM: return series->low;
+    case MAXIMUM: return series->high;
+    case MEAN: return series->sum / (double)series->numbers;
+    default: return NAN;
+  }
+}
+
+static double read_clock(int32_t how, int64_t local_start, int64_t local_now, int64_t start, int64_t now) {
+  switch (how) {
+    case DAYS_SO_FAR: return (double)(days(local_now) - days(local_start));
+    case HOURS_SO_FAR: return (double)(now - start) / (double)HOUR;
+    case ADMISSION_HOUR: return hour(local_start);
+    case ADMISSION_WEEKDAY: return weekday(local_start);
+    case ADMISSION_MONTH: return month(local_start);
+    case WEEKDAY: return weekday(local_now);
+    case HOUR_OF_DAY: return hour(local_now);
+    default: return NAN;
+  }
+}
+
+/* Features of `snapshots` questions into `out` (row-major, one row a question).
+ *
+ * link_start/link_series/link_category: for each code the series it feeds, and its category there.
+ * counts: out, per snapshot, events seen and events held back because they were recorded later.
+ */
+void homeward_features(
+    /* events */
+    const int64_t *time, const int64_t *visible, const int32_t *code, const float *value, const int64_t *event_spell,
+    /* plan */
+    const int32_t *link_start, const int32_t *link_series, const int32_t *link_category,
+    int64_t series_count, const int32_t *scope, const int64_t *window,
+    int64_t features, const int32_t *feature_series, const int32_t *feature_read,
+    /* questions */
+    int64_t snapshots, const int64_t *first_row, const int64_t *end_row, const int64_t *spell,
+    const int64_t *start, const int64_t *now, const int64_t *local_start, const int64_t *local_now,
+    /* room to work in, and answers */
+    Series *series, double *out) {
+  const Series empty = {0, 0, NO_TIME, 0.0, NAN, NAN, NAN, NAN, -1};
+  for (int64_t s = 0; s < snapshots; s++) {
+    for (int64_t k = 0; k < series_count; k++) series[k] = empty;
+    for (int64_t row = first_row[s]; row < end_row[s] && time[row] <= now[s]; row++) {
+      if (visible[row] > now[s]) continue; /* recorded later: not known at this moment */
+      int32_t link = link_start[code[row]], last = link_start[code[row] + 1];
+      if (link == last) continue;
+      int timeless = time[row] == NO_TIME;
+      int here = timeless || event_spell[row] == spell[s] || (event_spell[row] == NO_SPELL && time[row] >= start[s]);
+      for (; link < last; link++) {
+        int32_t k = link_series[link];
+        if (scope[k] == SPELL && !here) continue;
+        if (scope[k] == HISTORY && (here || timeless)) continue;
+        if (window[k] > 0) {
+          int64_t from = (scope[k] == HISTORY ? start[s] : now[s]) - window[k];
+          if (timeless || time[row] <= from) continue;
+        }
+        update(&series[k], time[row], (double)value[row], link_category[link]);
+      }
+    }
+    for (int64_t f = 0; f < features; f++) {
+      out[s * features + f] = feature_series[f] >= 0
+          ? read_series(&series[feature_series[f]], feature_read[f], now[s])
+          : read_clock(feature_read[f], local_start[s], local_now[s], start[s], now[s]);
+    }
+  }
+}
+
+/* Bytes of one series: the caller makes the room. */
+int64_t homeward_series_bytes(void) { return (int64_t)sizeof(Series); }

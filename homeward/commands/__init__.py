@@ -1,0 +1,1 @@
+"""One file a command: parse what was asked, call a room's function, show the result."""

@@ -1,0 +1,75 @@
+"""``homeward listen``: HL7 v2 ADT messages over MLLP into the live store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import click
+
+from feature_store.errors import BadInput
+from homeward.output import json_option, show
+
+
+@click.command(epilog="Example: homeward listen --port 2575 --facility RXX")
+@click.option("--host", default="127.0.0.1", show_default=True, help="IP address to listen on.")
+@click.option(
+    "--port", default=2575, show_default=True, type=click.IntRange(0, 65535), help="0: any free."
+)
+@click.option(
+    "--allow-from",
+    multiple=True,
+    metavar="NETWORK",
+    help="Network that may connect beside this machine; MLLP has no passwords and no encryption.",
+)
+@click.option(
+    "--facility", multiple=True, help="Sending facility (MSH-4) that is taken; default any."
+)
+@click.option("--test", is_flag=True, help="Take test patients and training messages too.")
+@json_option
+def command(
+    host: str,
+    port: int,
+    allow_from: tuple[str, ...],
+    facility: tuple[str, ...],
+    test: bool,
+    as_json: bool,
+) -> None:
+    """Take ADT messages until stopped; each is stored before it is acknowledged.
+
+    The store is HOMEWARD_DATABASE_URL, the key of the pseudonyms HOMEWARD_PSEUDONYM_KEY_FILE (made
+    by homeward key). Stop it with Ctrl-C or SIGTERM: messages under way are finished.
+    """
+    from feature_store.hl7 import Ack, Feed, process
+    from feature_store.hl7.mllp import Listener, check_reach
+    from feature_store.identity import Identity, read_key
+    from feature_store.live import open_store
+    from service.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    check_reach(host, allow_from)
+    if settings.pseudonym_key_file is None:
+        raise BadInput("HOMEWARD_PSEUDONYM_KEY_FILE: a key file expected; homeward key makes one")
+    identity = Identity(read_key(settings.pseudonym_key_file))
+    feed = Feed(frozenset(facility) or None, live=not test)
+    store = open_store(settings.database_url or f"sqlite:///{settings.var / 'homeward.db'}")
+
+    def answer(message: bytes) -> Ack:
+        return process(message, store, time.time_ns() // 1000, identity=identity, feed=feed)
+
+    def told(opened: int) -> None:
+        text = f"Homeward takes HL7 v2 ADT (MLLP) on {host}:{opened}; Ctrl-C stops it"
+        show({"host": host, "port": opened, "live": feed.live}, text, as_json=as_json)
+
+    async def listen() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await Listener(answer, peers=allow_from).serve(host, port, stop=stop, told=told)
+
+    try:
+        asyncio.run(listen())
+    finally:
+        store.close()

@@ -1,0 +1,72 @@
+"""``homeward train``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from homeward.output import json_option, reporter, show
+from homeward.places import Places
+
+if TYPE_CHECKING:
+    from training.recipe import Trained
+
+
+@click.command(epilog="Example: homeward train var/trust --config configs/default.toml")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--config", type=click.Path(path_type=Path), help="Settings (configs/default.toml).")
+@click.option("--hold-out-site", metavar="SITE", help="Keep one site for the test alone.")
+@json_option
+def command(data: Path, config: Path | None, hold_out_site: str | None, as_json: bool) -> None:
+    """Fit, calibrate and judge a model on DATA, log the run and register a version.
+
+    DATA is a folder that homeward ingest or homeward simulate wrote. The earliest admissions train,
+    later ones calibrate, the latest are held out; no patient is on two sides.
+    """
+    from feature_store.dataset import open_dataset
+    from training.config import TrainingConfig
+    from training.recipe import train
+    from training.tracking import Tracker
+
+    settings = TrainingConfig.read(config) if config else TrainingConfig()
+    if hold_out_site is not None:
+        settings = replace(settings, split=replace(settings.split, hold_out_site=hold_out_site))
+    dataset = open_dataset(data)
+    places = Places.from_environment()
+    tracker = Tracker.open(places.artifacts)
+    trained = train(
+        dataset, settings, tracker=tracker, key=places.pseudonym_key(), report=reporter()
+    )
+    show(_document(trained), _text(trained), as_json=as_json)
+
+
+def _document(trained: Trained) -> dict[str, Any]:
+    evaluation = {key: value for key, value in trained.bundle.evaluation.items() if key != "golden"}
+    return {
+        "run_id": trained.run_id,
+        "version": trained.version,
+        "synthetic": trained.bundle.provenance["synthetic"],
+        "figures": dict(trained.figures),
+        "evaluation": evaluation,
+        "provenance": dict(trained.bundle.provenance),
+    }
+
+
+def _text(trained: Trained) -> str:
+    from training.summary import evaluation_lines
+
+    provenance = trained.bundle.provenance
+    lines = evaluation_lines(trained.bundle.evaluation, synthetic=provenance["synthetic"])
+    dropped = [f"{count} spells {why}" for why, count in provenance["dropped"].items() if count]
+    lines += [f"Dropped by the split: {', '.join(dropped)}"] if dropped else []
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Run {trained.run_id}, registered as version {trained.version} of long-stay.",
+            f"Next: homeward promote {trained.version}",
+        ]
+    )

@@ -1,0 +1,118 @@
+"""The answer: what Homeward says about one spell at one moment. Plain, frozen, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    """Which way a reason moves the stay."""
+
+    LONGER = "longer"
+    SHORTER = "shorter"
+
+
+class Band(StrEnum):
+    """Risk in a word, from the chance of passing the next horizon."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One contribution to the model's log-odds.
+
+    Parameters
+    ----------
+    feature : str
+        Name in the feature set.
+    label, value : str
+        In ward language; value empty where missing.
+    effect : float
+        On the log-odds scale; positive lengthens the stay. An association, not a cause.
+    direction : Direction
+    kind : str
+        What it is about: clinical, home and support, ...
+    actionable : bool
+        Something a ward or hub can act on; otherwise background.
+    action : str, optional
+        The first thing to do, where there is one.
+    """
+
+    feature: str
+    label: str
+    value: str
+    effect: float
+    direction: Direction
+    kind: str
+    actionable: bool
+    action: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DischargeRange:
+    """Day of stay on which the patient leaves, in midnights since admission.
+
+    None where it lies beyond what the model has seen.
+    """
+
+    p10: int | None
+    p50: int | None
+    p90: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """A score.
+
+    Parameters
+    ----------
+    days_so_far : int
+        Midnights since admission.
+    probability : mapping of int to float or None
+        P(length of stay >= days) for each horizon: never rising, 1 for a horizon passed, None for
+        one the training data could not show.
+    band : Band
+    discharge_day : DischargeRange
+    probability_of_death_in_hospital : float or None
+        None where the training data had too few deaths to learn from.
+    reasons : tuple of Reason
+        Largest effects first.
+    base_value, log_odds : float
+        All effects plus ``base_value`` sum to ``log_odds``.
+    missing : tuple of str
+        Families of facts that would sharpen this score, most useful first.
+    completeness : float
+        Share of the model's usable information that was there, 0 to 1.
+    """
+
+    days_so_far: int
+    probability: Mapping[int, float | None]
+    band: Band
+    discharge_day: DischargeRange
+    probability_of_death_in_hospital: float | None
+    reasons: tuple[Reason, ...]
+    base_value: float
+    log_odds: float
+    missing: tuple[str, ...]
+    completeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No number, and why.
+
+    Parameters
+    ----------
+    reason : str
+        ``out_of_scope``, ``not_admitted``, ``already_discharged``.
+    detail : str
+        One sentence without values from the record.
+    """
+
+    reason: str
+    detail: str

@@ -1,0 +1,132 @@
+"""The compiled kernel: loading it, and handing it arrays.
+
+The kernel is plain C behind ctypes, which lets other threads run while it does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+from numpy.typing import NDArray
+
+VERSION: Final = 2
+"""Of the structures below; the library must have been compiled from the same (``kernel.c``)."""
+
+LIBRARY: Final = Path(__file__).with_name("_kernel.so")
+
+
+class KernelMissing(RuntimeError):
+    """The compiled library is not there, or is older than the code that calls it."""
+
+
+class Model(ctypes.Structure):
+    """``model`` of ``kernel.c``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("lanes", "trees", "features", "codes", "bundles")),
+        *(
+            (f"most_{name}", ctypes.c_int32)
+            for name in (
+                *("trees", "gains", "stride", "nodes", "slots", "pairs", "mixed", "points"),
+            )
+        ),
+        ("expected", ctypes.c_double),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                *("score_nodes", "score_values", "roots", "words", "code_features"),
+                *(
+                    "reason_bundles",
+                    "reason_trees",
+                    "threshold",
+                    "column",
+                    "gain",
+                    "links",
+                    "varying",
+                ),
+                *("leaf_weight", "ratios", "sets", "repeats", "points"),
+            )
+        ),
+    )
+
+
+class GridPlan(ctypes.Structure):
+    """``grid_plan`` of ``kernel.c``."""
+
+    _fields_ = (
+        ("points", ctypes.c_int32),
+        ("columns", ctypes.c_int32),
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("varying", "values", "cells", "cell_of", "sample", "first_gain", "gains")
+        ),
+    )
+
+
+def fill(structure: ctypes.Structure, arrays: Mapping[str, NDArray[Any]], **sizes: float) -> None:
+    """Set the fields of a structure; the caller keeps the arrays alive as long as it is used."""
+    for name, array in arrays.items():
+        setattr(structure, name, array.ctypes.data)
+    for name, size in sizes.items():
+        setattr(structure, name, size)
+
+
+def address(array: NDArray[Any]) -> int:
+    """Where the values of an array of float64 lie.
+
+    ``array.ctypes`` says so too, but makes an object that costs as much as walking ten trees.
+    """
+    if array.size and array.flags.writeable:
+        return ctypes.addressof(ctypes.c_double.from_buffer(cast("Any", array)))
+    return int(array.ctypes.data)
+
+
+def kernel_available() -> bool:
+    """Whether trees can score and explain in this installation."""
+    try:
+        library()
+    except KernelMissing:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def library() -> ctypes.CDLL:
+    """Load the compiled kernel.
+
+    Raises
+    ------
+    KernelMissing
+        If it is not built, cannot be loaded here, or is of another version.
+    """
+    remedy = "install Homeward again (make test or make demo does it)"
+    if not LIBRARY.exists():
+        msg = f"the compiled kernel {LIBRARY.name} of models is not built: {remedy}"
+        raise KernelMissing(msg)
+    try:
+        loaded = ctypes.CDLL(str(LIBRARY))
+        version = int(loaded.homeward_kernel_version())
+    except (OSError, AttributeError) as error:
+        msg = f"the compiled kernel {LIBRARY.name} of models cannot be loaded here: {remedy}"
+        raise KernelMissing(msg) from error
+    if version != VERSION:
+        msg = (
+            f"kernel version {VERSION} expected, got {version}, compiled from other code: {remedy}"
+        )
+        raise KernelMissing(msg)
+    for name, arguments in _SIGNATURES.items():
+        getattr(loaded, name).argtypes = arguments
+    return loaded
+
+
+_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+_SIGNATURES: Final = {
+    "homeward_scores": (_POINTER, _POINTER, _COUNT, _POINTER),
+    "homeward_scores_on_grid": (_POINTER, _POINTER, _POINTER, _COUNT, _POINTER),
+    "homeward_plan_grid": (_POINTER, _POINTER),
+    "homeward_reasons": (_POINTER, _POINTER, _POINTER, _POINTER, _COUNT, _POINTER),
+}

@@ -1,0 +1,115 @@
+"""The composition root: settings to a service. Nothing else chooses concrete parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from service.access import KeyAccess, OpenAccess
+from service.audit import Audit, SqliteAudit
+from service.envelope import Envelope
+from service.identifiers import Pseudonyms, pseudonym_secret
+from service.metrics import Metrics
+from service.openapi import describe
+from service.parts import Parts
+from service.problems import KINDS, Problem
+from service.routes import operations
+from service.scores import Scores
+from service.settings import Settings
+from service.supply import LOCAL_COPY, Shelf, Supply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from service.answering import ServedModel
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    model: ServedModel | None = None,
+    audit: Audit | None = None,
+) -> FastAPI:
+    """Make the service.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        From the environment if not given: so a server of applications can call it by name.
+    model : ServedModel, optional
+        In place of the one that the settings name.
+    audit : Audit, optional
+        In place of the database that the settings name.
+
+    Raises
+    ------
+    BadInput
+        Settings, keys, database or model folder cannot be used; nothing was started.
+    """
+    settings = settings or Settings.from_environment(os.environ)
+    parts = Parts(
+        settings=settings,
+        access=KeyAccess(settings.api_keys_file) if settings.api_keys_file else OpenAccess(),
+        shelf=Shelf(),
+        audit=audit or SqliteAudit(settings.database),
+        metrics=Metrics(),
+        pseudonyms=Pseudonyms(pseudonym_secret(settings)),
+    )
+
+    def arrived(served: ServedModel) -> None:
+        parts.metrics.serving(served.name)
+        parts.metrics.stale_model.set(served.origin == LOCAL_COPY)
+
+    supply = Supply(settings, parts.shelf, arrived)
+    if model is None:
+        supply.start()
+    else:
+        parts.shelf.put(model)
+        arrived(model)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(parts.audit.run())]
+        if model is None:
+            tasks.append(asyncio.create_task(supply.run()))
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        parts.audit.close()
+
+    return _assemble(parts, lifespan)
+
+
+def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere: ours is in operations()
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            HTTPException: _as_problem,
+            RequestValidationError: _as_problem,
+        },
+    )
+    app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
+    app.include_router(operations(parts))
+    app.add_middleware(Envelope, metrics=parts.metrics)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    return app
+
+
+async def _as_problem(_request: Request, error: Exception) -> Any:
+    """Turn a refusal of the framework into a problem without its text, which may quote."""
+    if isinstance(error, HTTPException):
+        status = error.status_code if error.status_code in KINDS else 500
+        raise Problem(status, headers=error.headers) from None
+    raise Problem(422) from None

@@ -1,0 +1,172 @@
+"""What every answer goes through: a request id, headers, the log, the numbers, the last catch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.requests import ClientDisconnect
+
+from service.identifiers import request_id_from
+from service.logs import LOGGER, whereabouts
+from service.problems import CONTENT_TYPE, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from service.metrics import Metrics
+
+INFO: Final = "homeward"
+"""Key of a request's ``Info`` in its ASGI scope."""
+
+UNMATCHED: Final = "unmatched"
+PROBES: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Asked every few seconds by machines: logged only at level debug."""
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_CLOSED_BY_CALLER: Final = 499  # as proxies log it; no answer was sent
+
+SECURITY_HEADERS: Final = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+
+_log = logging.getLogger(LOGGER)
+
+
+@dataclass(slots=True)
+class Info:
+    """What is known about a request besides its body.
+
+    Parameters
+    ----------
+    headers : mapping of bytes to bytes
+        Names in lower case.
+    request_id : str
+    began : float
+        Monotonic seconds.
+    caller : str
+        Name of the key.
+    status : int
+    notes : dict
+        More for the log line; numbers and names of ours only.
+    """
+
+    headers: Mapping[bytes, bytes]
+    request_id: str
+    began: float
+    caller: str = ""
+    status: int = _CLOSED_BY_CALLER
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Envelope:
+    """ASGI middleware around everything.
+
+    Parameters
+    ----------
+    app : ASGI application
+    metrics : Metrics
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        sent = headers.get(b"x-request-id", b"").decode("latin-1")
+        info = Info(headers, request_id_from(sent), time.perf_counter())
+        scope[INFO] = info
+
+        async def send_enveloped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                info.status = message["status"]
+                message["headers"] = _with_ours(message.get("headers", ()), info)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_enveloped)
+        except ClientDisconnect:
+            pass  # nobody is left to answer; it is logged as 499
+        except Exception as error:  # noqa: BLE001 - the last catch: uvicorn would log its message
+            await _failed(error, info, send_enveloped)
+        finally:
+            self._note(scope, info)
+
+    def _note(self, scope: Scope, info: Info) -> None:
+        took = time.perf_counter() - info.began
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        # The template, never what was sent; an ASGI endpoint carries it itself.
+        route = getattr(scope.get("route") or scope.get("endpoint"), "path", UNMATCHED)
+        self._metrics.requests.labels(route, method, info.status).inc()
+        self._metrics.latency.labels(route).observe(took)
+        level = logging.DEBUG if route in PROBES else logging.INFO
+        if _log.isEnabledFor(level):
+            fields = {
+                "request_id": info.request_id,
+                "method": method,
+                "route": route,
+                "status": info.status,
+                "ms": round(took * 1000, 3),
+                "caller": info.caller,
+                **info.notes,
+            }
+            _log.log(level, "request", extra={"fields": fields})
+
+
+async def _failed(error: Exception, info: Info, send: Send) -> None:
+    if not isinstance(error, Problem):
+        fault = {"request_id": info.request_id, **whereabouts(error)}
+        _log.error("fault", extra={"fields": fault})
+        error = Problem(500)
+    if info.status == _CLOSED_BY_CALLER:  # nothing was sent yet
+        await send_problem(error, info, send)
+
+
+def _with_ours(theirs: Any, info: Info) -> list[tuple[bytes, bytes]]:
+    """Headers of an answer with ours; one that the route set itself stands."""
+    headers = list(theirs)
+    names = {name.lower() for name, _ in headers}
+    headers += [pair for pair in SECURITY_HEADERS if pair[0] not in names]
+    headers.append((b"x-request-id", info.request_id.encode()))
+    return headers
+
+
+async def send_problem(problem: Problem, info: Info, send: Send) -> None:
+    """Send a problem document."""
+    body = problem.document(info.request_id)
+    await send_body(
+        send,
+        body,
+        status=problem.kind.status,
+        content_type=CONTENT_TYPE,
+        headers=[(name.encode(), value.encode()) for name, value in problem.headers.items()],
+    )
+
+
+async def send_body(
+    send: Send,
+    body: bytes,
+    *,
+    status: int = 200,
+    content_type: str = "application/json",
+    headers: list[tuple[bytes, bytes]] | None = None,
+) -> None:
+    """Send one whole answer."""
+    own = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": own + (headers or [])})
+    await send({"type": "http.response.body", "body": body})

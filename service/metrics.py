@@ -1,0 +1,123 @@
+"""Numbers for Prometheus: how much, how fast, how good, how fresh. No label carries sent text."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from service.answering import Answered
+    from service.wire import ModelName
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Set by ``homeward serve --workers N``: workers then share their numbers through files."""
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_CHANCE = tuple(step / 20 for step in range(1, 21))
+_AGE = (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800)
+_SPELLS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Metrics:
+    """The numbers of one process."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the moment a series began doubles the text and nobody reads it
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._serving: tuple[str, str, str] | None = None
+        self.requests = Counter(
+            "homeward_requests",
+            "Requests, by route template, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self.latency = Histogram(
+            "homeward_request_seconds",
+            "Time to answer, by route template.",
+            ("route",),
+            buckets=_LATENCY,
+            registry=registry,
+        )
+        self.spells = Histogram(
+            "homeward_request_spells", "Spells in a request.", buckets=_SPELLS, registry=registry
+        )
+        self.scores = Counter("homeward_scores", "Scores given.", registry=registry)
+        self.refusals = Counter(
+            "homeward_refusals", "Spells refused, by reason.", ("reason",), registry=registry
+        )
+        self.chance = Histogram(
+            "homeward_score_probability",
+            "Chances told, by horizon in days.",
+            ("horizon",),
+            buckets=_CHANCE,
+            registry=registry,
+        )
+        self.data_age = Histogram(
+            "homeward_data_age_seconds",
+            "From the newest event of a spell to the prediction time.",
+            buckets=_AGE,
+            registry=registry,
+        )
+        self.audit_failures = Counter(
+            "homeward_audit_failures", "Answers whose audit could not be kept.", registry=registry
+        )
+        self.model = Gauge(
+            "homeward_model_info",
+            "The model being served: 1 for the current version.",
+            ("name", "version", "alias"),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.stale_model = Gauge(
+            "homeward_model_from_local_copy",
+            "1 while the model comes from a local copy because the registry did not answer.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        if SHARED_FOLDER not in os.environ:
+            ProcessCollector(namespace="homeward", registry=registry)
+
+    def serving(self, name: ModelName) -> None:
+        """Note which model is being served."""
+        now = (name.name, name.version or "", name.alias or "")
+        if self._serving is not None:
+            self.model.labels(*self._serving).set(0)
+        self.model.labels(*now).set(1)
+        self._serving = now
+
+    def answered(self, done: Answered) -> None:
+        """Note an answer that was given."""
+        answer = done.answer
+        self.spells.observe(len(answer.scores) + len(answer.refused))
+        self.scores.inc(len(answer.scores))
+        for refused in answer.refused:
+            self.refusals.labels(refused.reason).inc()
+        for score in answer.scores:
+            for horizon, chance in score.probability.items():
+                if chance is not None:
+                    self.chance.labels(horizon).observe(chance)
+        for position in done.question.asked:
+            age = done.question.age_seconds[position]
+            if age == age:  # noqa: PLR0124 - NaN: nothing but timeless facts
+                self.data_age.observe(age)
+
+    def exposition(self) -> bytes:
+        """Everything in the Prometheus text format; of all workers if there are several."""
+        if SHARED_FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        return generate_latest(shared)

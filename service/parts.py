@@ -1,0 +1,26 @@
+"""What the routes are made of, put together once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.access import KeyAccess, OpenAccess
+    from service.audit import Audit
+    from service.identifiers import Pseudonyms
+    from service.metrics import Metrics
+    from service.settings import Settings
+    from service.supply import Shelf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of one service."""
+
+    settings: Settings
+    access: OpenAccess | KeyAccess
+    shelf: Shelf
+    audit: Audit
+    metrics: Metrics
+    pseudonyms: Pseudonyms

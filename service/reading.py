@@ -1,0 +1,162 @@
+"""Bytes of a request to a checked ``ScoresRequest``, or a problem that repeats nothing sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from service.columns import Columns
+from service.identifiers import is_opaque, looks_like_nhs_number
+from service.problems import Fault, Problem
+from service.wire import Event, ScoresRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2199
+MOST_FAULTS: Final = 20
+_YEARS: Final = f"a moment from {FIRST_YEAR} to {LAST_YEAR} expected"
+_NO_CONTROLS: Final = "text without control characters expected"
+
+_decode = msgspec.json.Decoder(ScoresRequest).decode
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.([a-z_]+)|\[(\d+)\]")
+
+
+def read_scores_request(body: bytes) -> tuple[ScoresRequest, Columns]:
+    """Read and check a request; its events come as columns too.
+
+    Raises
+    ------
+    Problem
+        422, with what is wrong and where.
+    """
+    try:
+        request = _decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(422, faults=[_fault(str(error))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Problem(422, faults=[Fault("#", "well-formed JSON in UTF-8 expected")]) from None
+    columns = Columns.of(request)
+    _refuse_repeated_keys(body, texts=3 + 5 * len(request.spells) + columns.texts_sent)
+    faults = list(islice(_faults(request, columns), MOST_FAULTS))
+    if faults:
+        raise Problem(422, faults=faults)
+    return request, columns
+
+
+# ---- what the decoder found ----------------------------------------------------------------------
+
+_EXPECTED: Final = (
+    # Its messages name types and lengths of ours; what it quotes of the sender's is dropped here.
+    (re.compile(r"Object contains unknown field"), "a field that is not known; see /docs"),
+    (re.compile(r"Object missing required field `(\w+)`"), "the field {0} is missing"),
+    (re.compile(r"Invalid RFC3339"), "a moment as RFC 3339 text expected"),
+    (re.compile(r"Expected `datetime` with a timezone"), "a moment with an offset expected"),
+    (
+        re.compile(r"Expected `([\w |]+)` of length (>=|<=) (\d+)"),
+        "{0} of length {1} {2} expected",
+    ),
+    (re.compile(r"Expected `(\w+)` (>=|<=) (-?[\d.e+]+)"), "{0} {1} {2} expected"),
+    (re.compile(r"Expected `([\w |]+)`, got `(\w+)`"), "{0} expected, got {1}"),
+    (re.compile(r"Number out of range"), "a number within range expected"),
+)
+
+
+def _fault(message: str) -> Fault:
+    found = _PLACE.fullmatch(message)
+    what, path = (found["what"], found["path"] or "") if found else ("", "")
+    for pattern, words in _EXPECTED:
+        match = pattern.match(what)
+        if match:
+            return Fault(_pointer(path), words.format(*match.groups()))
+    return Fault(_pointer(path), "another value expected")
+
+
+def _pointer(path: str) -> str:
+    """JSON pointer of a decoder's path; it holds names of our fields and positions only."""
+    return "#" + "".join(f"/{name or position}" for name, position in _STEP.findall(path))
+
+
+# ---- repeated keys -------------------------------------------------------------------------------
+
+
+def _refuse_repeated_keys(body: bytes, *, texts: int) -> None:
+    """Refuse a JSON object with a key twice: decoders silently let the last one win.
+
+    What was decoded tells how many JSON strings there must have been, keys and values, and each
+    has two quotes. A repeated key makes more of them, unless escapes blur the count; counting
+    quotes is a hundred times faster than parsing again, which is done only if the count differs.
+    """
+    if b"\\" not in body and body.count(b'"') == 2 * texts:
+        return
+    try:
+        json.loads(body, object_pairs_hook=_without_repeats)
+    except _RepeatedKey:
+        fault = Fault("#", "every key once in its object expected, found one repeated")
+        raise Problem(422, faults=[fault]) from None
+
+
+class _RepeatedKey(ValueError):
+    pass
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise _RepeatedKey
+
+
+# ---- what types cannot say -----------------------------------------------------------------------
+
+
+def _faults(request: ScoresRequest, columns: Columns) -> Iterator[Fault]:
+    if not FIRST_YEAR <= request.prediction_time.year <= LAST_YEAR:
+        yield Fault("#/prediction_time", _YEARS)
+    seen: set[str] = set()
+    for position, spell in enumerate(request.spells):
+        place = f"#/spells/{position}"
+        yield from _identifier(spell.spell_id, f"{place}/spell_id")
+        yield from _identifier(spell.subject_id, f"{place}/subject_id")
+        if spell.spell_id in seen:
+            yield Fault(f"{place}/spell_id", "each spell once expected, found one repeated")
+        seen.add(spell.spell_id)
+    if not _is_sound(columns, seen):
+        for position, spell in enumerate(request.spells):
+            for row, event in enumerate(spell.events):
+                yield from _event_faults(event, f"#/spells/{position}/events/{row}")
+
+
+def _is_sound(columns: Columns, known: set[str]) -> bool:
+    """Whether all events pass: each distinct text once, then the span of the moments."""
+    others = {other for other in columns.spell_id if isinstance(other, str)} - known
+    if any(True for other in others for _ in _identifier(other, "")):
+        return False
+    if not is_opaque(" ".join(set(columns.code)) or " "):  # one search for them all
+        return False
+    years = {moment.year for moment in columns.time if moment is not None}
+    years |= {moment.year for moment in columns.recorded_at if isinstance(moment, datetime)}
+    return not years or FIRST_YEAR <= min(years) <= max(years) <= LAST_YEAR
+
+
+def _event_faults(event: Event, place: str) -> Iterator[Fault]:
+    if isinstance(event.spell_id, str):
+        yield from _identifier(event.spell_id, f"{place}/spell_id")
+    if not is_opaque(event.code):
+        yield Fault(f"{place}/code", _NO_CONTROLS)
+    for name in ("time", "recorded_at"):
+        moment = getattr(event, name)
+        if isinstance(moment, datetime) and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            yield Fault(f"{place}/{name}", _YEARS)
+
+
+def _identifier(text: str, place: str) -> Iterator[Fault]:
+    if not is_opaque(text):
+        yield Fault(place, _NO_CONTROLS)
+    elif looks_like_nhs_number(text):
+        yield Fault(place, "another identifier expected: this has the shape of an NHS number")

@@ -1,0 +1,201 @@
+"""One frozen object from ``HOMEWARD_*`` variables; a name that is not here stops the start.
+
+Secrets come from files or from the environment, and are never shown: ``Settings`` holds where a
+secret is, not what it is (a database password in a URL is the exception, kept out of ``repr``).
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from feature_store.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX: Final = "HOMEWARD_"
+TEST_PREFIX: Final = "HOMEWARD_TEST_"  # settings of the test suite, which starts real processes
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _yes_or_no(text: str) -> bool:
+    return {"yes": True, "no": False}[text]
+
+
+def _level(text: str) -> str:
+    if text not in {"debug", "info", "warning", "error"}:
+        raise ValueError
+    return text
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_text(text))
+
+
+def _about(meaning: str, expected: str, read: Callable[[str], Any] = _text) -> dict[str, Any]:
+    return {"meaning": meaning, "expected": expected, "read": read}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set; a field ``x`` is the variable ``HOMEWARD_X``."""
+
+    model_uri: str = field(
+        default="models:/long-stay@champion",
+        metadata=_about(
+            "Model to serve: a registry address or a bundle's folder",
+            "models:/NAME@ALIAS, models:/NAME/VERSION or a folder",
+        ),
+    )
+    mlflow_tracking_uri: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_about("MLflow server or store (default: a local SQLite store)", "an address"),
+    )
+    database_url: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_about(
+            "Database of the audit and the live store (default: SQLite in HOMEWARD_VAR)",
+            "sqlite:///PATH",
+        ),
+    )
+    var: Path = field(
+        default=Path("var"),
+        metadata=_about(
+            "Folder of everything Homeward writes: databases, local copies of models",
+            "a folder",
+            _path,
+        ),
+    )
+    api_keys_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            "API keys (hashed); without it the service is open, and only on a loopback address",
+            "a file",
+            _path,
+        ),
+    )
+    pseudonym_key_file: Path | None = field(
+        default=None,
+        metadata=_about(
+            "Secret that keys pseudonyms (default: made once in HOMEWARD_VAR)", "a file", _path
+        ),
+    )
+    hub_capacity: int = field(
+        default=20,
+        metadata=_about(
+            "Patients a discharge hub can take on in a day", "a whole number from 1", _positive
+        ),
+    )
+    unaudited_answers: bool = field(
+        default=False,
+        metadata=_about(
+            "Whether to answer when the audit cannot be written", "yes or no", _yes_or_no
+        ),
+    )
+    max_body_mib: int = field(
+        default=16,
+        metadata=_about("Largest request body, in MiB", "a whole number from 1", _positive),
+    )
+    log_level: str = field(
+        default="info",
+        metadata=_about("Least severe log line to write", "debug, info, warning or error", _level),
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read settings from environment variables.
+
+        Raises
+        ------
+        BadInput
+            An unknown ``HOMEWARD_*`` name, or a value that is not what its setting expects; the
+            value itself is not repeated, it may be a secret.
+        """
+        refuse_unknown(environment)
+        given: dict[str, Any] = {}
+        for entry in fields(cls):
+            name = variable(entry.name)
+            if name not in environment:
+                continue
+            try:
+                given[entry.name] = entry.metadata["read"](environment[name])
+            except (ValueError, KeyError) as error:
+                msg = f"{name}: {entry.metadata['expected']} expected, got something else"
+                raise BadInput(msg) from error
+        return cls(**given)
+
+    @property
+    def database(self) -> Path:
+        """File of the SQLite database.
+
+        Raises
+        ------
+        BadInput
+            The address is of another kind of database.
+        """
+        if self.database_url is None:
+            return self.var / "homeward.db"
+        scheme, found, path = self.database_url.partition("sqlite:///")
+        if scheme or not found or not path:
+            msg = (
+                f"{variable('database_url')}: sqlite:///PATH expected, got another kind of address"
+            )
+            raise BadInput(msg)
+        return Path(path)
+
+
+def variable(name: str) -> str:
+    """Environment variable of a setting.
+
+    >>> variable("model_uri")
+    'HOMEWARD_MODEL_URI'
+    """
+    return PREFIX + name.upper()
+
+
+NAMES: Final = tuple(variable(entry.name) for entry in fields(Settings))
+
+
+def refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Stop for any ``HOMEWARD_*`` name that means nothing: a misspelt setting is a silent default.
+
+    >>> refuse_unknown({"HOMEWARD_MODLE_URI": "x"})
+    Traceback (most recent call last):
+    feature_store.errors.BadInput: unknown setting HOMEWARD_MODLE_URI
+    (did you mean HOMEWARD_MODEL_URI?)
+
+    Raises
+    ------
+    BadInput
+        Names all unknown settings, each with the nearest known one.
+    """
+    unknown = sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX) and name not in NAMES and not name.startswith(TEST_PREFIX)
+    )
+    if not unknown:
+        return
+    hints = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hints.append(f"{name} (did you mean {near[0]}?)" if near else f"{name} (README lists them)")
+    msg = f"unknown setting {', '.join(hints)}"
+    raise BadInput(msg)

@@ -1,0 +1,169 @@
+"""Whatever order messages arrive in, they end in the same state; the past stays as it was."""
+
+from contextlib import closing
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feature_store.clock import DAY, HOUR
+from feature_store.compute import compute_features
+from feature_store.live import open_store
+from feature_store.nhs import NHS
+
+NOW = 20_500 * DAY
+PATIENTS = ("P1", "P2", "P3")
+VISITS = ("V1", "V2", "V3")
+OF_A_VISIT = ("A01", "A02", "A03", "A06", "A07", "A08", "A11", "A12", "A13", "A21", "A22", "A23")
+
+saying = st.fixed_dictionaries(
+    {},
+    optional={
+        "class": st.sampled_from(["I", "D", "O", '""']),
+        "ward": st.sampled_from(["A", "B", "C", '""']),
+        "site": st.sampled_from(["X", "Y"]),
+        "method": st.sampled_from(["21", "11", '""', "zz"]),
+        "specialty": st.sampled_from(["300", "430"]),
+        "admitted_at": st.integers(-9, 0).map(lambda hours: NOW + hours * HOUR),
+        "way_out": st.sampled_from(["1", "4", '""']),
+        "sex": st.sampled_from(["M", "F", '""']),
+        "born": st.sampled_from(["19400101", "19700615", '""']),
+    },
+)
+
+
+@st.composite
+def histories(draw):
+    """(trigger, what it says) in the right order; some entered at the same second."""
+    messages, hour = [], 0
+    for _ in range(draw(st.integers(1, 12))):
+        hour += draw(st.integers(0, 3))
+        trigger = draw(st.sampled_from((*OF_A_VISIT * 2, "A01", "A01", "A31", "A40", "A45")))
+        said = {**draw(saying), "patient": draw(st.sampled_from(PATIENTS)), "visit": ""}
+        if trigger not in {"A31", "A40"}:
+            said["visit"] = draw(st.sampled_from(VISITS))
+        if trigger in {"A40", "A45"}:
+            said["old"] = draw(st.sampled_from([one for one in PATIENTS if one != said["patient"]]))
+        messages.append((trigger, NOW + hour * HOUR, said))
+    return messages
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """Open a new store whenever called."""
+    folder, numbers = tmp_path_factory.mktemp("orders"), count()
+
+    def make():
+        return closing(open_store(f"sqlite:///{folder / str(next(numbers))}.db", durable=False))
+
+    return make
+
+
+def state(ward):
+    """Facts of every patient, who is in hospital, and every feature of theirs; without arrival."""
+    at = NOW + 500 * DAY
+    inpatients = ward.store.inpatients(at)
+    events, snapshots = ward.store.question(at)
+    return {
+        "facts": [ward.facts(patient, as_of=at) for patient in PATIENTS],
+        "inpatients": inpatients,
+        "features": compute_features(events, snapshots, NHS).tobytes(),
+    }
+
+
+@settings(max_examples=50)
+@given(histories(), st.randoms())
+def test_late_repeated_and_disordered_messages_end_where_the_right_order_does(
+    fresh, make_ward, make_adt, messages, random
+):
+    raws = [
+        make_adt(trigger, at, number=f"M{place:03}", **said)
+        for place, (trigger, at, said) in enumerate(messages)
+    ]
+    disordered = raws + random.sample(raws, random.randint(0, len(raws)))
+    random.shuffle(disordered)
+    with fresh() as left, fresh() as right:
+        in_order, in_disorder = make_ward(left), make_ward(right)
+        in_order.clock = in_disorder.clock = NOW + 60 * HOUR
+        for ward, sent in ((in_order, raws), (in_disorder, disordered)):
+            outcomes = [ward.receive(raw).outcome for raw in sent]
+            assert set(outcomes) <= {"accepted", "duplicate"}
+            assert outcomes.count("accepted") == len(raws)
+        assert state(in_disorder) == state(in_order)
+
+
+@settings(max_examples=20)
+@given(histories(), st.randoms())
+def test_a_message_changes_no_moment_before_it_arrived(
+    fresh, make_ward, make_adt, messages, random
+):
+    raws = [
+        make_adt(trigger, at, number=f"M{place:03}", **said)
+        for place, (trigger, at, said) in enumerate(messages)
+    ]
+    random.shuffle(raws)
+    with fresh() as store:
+        ward = make_ward(store)
+        ward.clock = NOW + 60 * HOUR
+        seen = []
+        for raw in raws:
+            ward.receive(raw)
+            seen.append((ward.clock, known(ward, ward.clock)))
+        for moment, before in seen:
+            assert known(ward, moment) == before
+
+
+def known(ward, as_of):
+    """All that can be asked about a moment."""
+    facts = [ward.facts(patient, as_of=as_of) for patient in PATIENTS]
+    events, snapshots = ward.store.question(as_of)
+    features = compute_features(events, snapshots, NHS)
+    return facts, ward.store.inpatients(as_of), features.tobytes()
+
+
+def test_a_repeated_message_is_acknowledged_and_changes_nothing(ward):
+    raw = ward.message("A01", ward="A")
+    first, again = ward.receive(raw), ward.receive(raw)
+    assert (first.code, first.outcome) == ("AA", "accepted")
+    assert (again.code, again.outcome, again.added, again.retracted) == ("AA", "duplicate", 0, 0)
+
+
+def test_a_control_id_used_twice_for_different_things_is_told(ward, make_adt):
+    ward.receive(make_adt("A01", NOW, number="M1", ward="A"))
+    before = ward.facts()
+    ack = ward.receive(make_adt("A02", NOW + HOUR, number="M1", ward="B"))
+    assert (ack.code, ack.outcome) == ("AE", "rejected")
+    assert "another content" in ack.reason
+    assert ward.facts() == before
+
+
+def test_another_facility_may_use_the_same_control_id(ward):
+    raw = ward.message("A01", ward="A")
+    ward.receive(raw)
+    other = raw.replace(b"PAS|RXX|", b"PAS|RYY|").replace(b"^^^RXX", b"^^^RYY")
+    assert ward.receive(other).outcome == "accepted"
+    assert len(ward.store.inpatients(ward.clock)) == 2
+
+
+def test_writers_that_race_with_one_patients_messages_end_in_the_same_state(
+    ward, make_ward, make_adt, tmp_path
+):
+    from concurrent.futures import ThreadPoolExecutor
+
+    raws = [make_adt("A01", NOW, number="M0", ward="A", sex="F")]
+    raws += [
+        make_adt("A02", NOW + hour * HOUR, number=f"M{hour}", ward="BC"[hour % 2])
+        for hour in range(1, 20)
+    ]
+    raws.append(make_adt("A40", NOW + 30 * HOUR, number="M99", old="P2", visit=""))
+    order = np.random.default_rng(3).permutation(len(raws) * 2) % len(raws)
+    with ThreadPoolExecutor(6) as pool:
+        acks = list(pool.map(lambda place: ward.receive(raws[place], NOW + 40 * HOUR), order))
+    assert {ack.code for ack in acks} == {"AA"}
+    with closing(open_store(f"sqlite:///{tmp_path / 'calm.db'}")) as store:
+        calm = make_ward(store)
+        for raw in raws:
+            calm.receive(raw, NOW + 40 * HOUR)
+        assert state(calm) == state(ward)

@@ -1,0 +1,90 @@
+"""What a person reads: report, plots and lines of text."""
+
+import re
+
+import numpy as np
+import pytest
+
+from training.gates import Gate, Verdict
+from training.plots import draw_plots
+from training.report import report_page
+from training.summary import aligned, comparison_lines, evaluation_lines, gate_lines, site_lines
+
+
+@pytest.fixture
+def found(trained):
+    bundle = trained[2].bundle
+    return bundle.card, bundle.evaluation
+
+
+def test_report_is_one_file_that_asks_for_nothing(found, tmp_path):
+    card, evaluation = found
+    target = np.array([0.0, 1.0] * 100 + [np.nan])
+    chance = np.linspace(0.05, 0.95, 201)
+    points = evaluation["horizons"]["7"]["curve"]
+    plots = {
+        "7": draw_plots(
+            tmp_path, days=7, target=target, chances={"model": chance, "lr": chance}, points=points
+        )
+    }
+    text = report_page("Evaluation", card=card, evaluation=evaluation, plots=plots)
+    assert text.count("data:image/png;base64,") == 3
+    assert all(alt for alt in re.findall(r'alt="([^"]*)"', text))
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    for words in ("AUROC", "by ethnic group", "by site", "logistic regression", "Model card"):
+        assert words in text
+
+
+def test_report_names_horizons_that_were_left_out(found):
+    card, evaluation = found
+    fewer = {**evaluation, "left_out": {"21": "nobody stayed so long"}}
+    assert "nobody stayed so long" in report_page("x", card=card, evaluation=fewer, plots={})
+
+
+def test_small_groups_show_neither_count_nor_figure(found):
+    card, evaluation = found
+    row = {"group": "tiny", "rows": None, "patients": None, "events": None, "too_few": True}
+    groups = {"7": {"site": [row]}}
+    horizons = {"7": evaluation["horizons"]["7"]}
+    text = report_page(
+        "x", card=card, evaluation={**evaluation, "groups": groups, "horizons": horizons}, plots={}
+    )
+    assert "<td>tiny</td><td>under 10</td><td>too few to judge</td>" in text
+
+
+def test_plots_are_the_same_twice(found, tmp_path):
+    points = found[1]["horizons"]["7"]["curve"]
+    target, chance = np.array([0.0, 1.0] * 50), np.linspace(0, 1, 100)
+    images = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        drawn = draw_plots(
+            tmp_path / name, days=7, target=target, chances={"model": chance}, points=points
+        )
+        images.append([path.read_bytes() for path in drawn.values()])
+    assert images[0] == images[1]
+
+
+def test_lines_say_synthetic_first(found):
+    lines = evaluation_lines(found[1], synthetic=True)
+    assert lines[0].startswith("SYNTHETIC DATA")
+    assert any("AUROC" in line and "(" in line for line in lines)
+    assert not evaluation_lines(found[1], synthetic=False)[0].startswith("SYNTHETIC")
+    assert any("A " in line for line in site_lines(found[1]))
+
+
+def test_gate_lines_are_a_table():
+    lines = gate_lines([Gate("one", Verdict.PASS, "a"), Gate("longer", Verdict.FAIL, "b")])
+    assert lines == ["PASS  one     a", "FAIL  longer  b"]
+
+
+def test_comparison_lines_say_which_is_better():
+    told = {"value": 0.1, "low": 0.05, "high": 0.15}
+    metrics = {"auroc": {"first": told, "second": told, "difference": told}}
+    text = "\n".join(comparison_lines({"rows": 500, "horizons": {"7": metrics}}))
+    assert "first better" in text
+    assert "0.100 (0.050 to 0.150)" in text
+
+
+def test_nothing_to_align():
+    assert aligned([]) == []

@@ -1,0 +1,128 @@
+"""Judge a frozen model on data it never saw (``homeward evaluate``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from feature_store.clock import to_moment
+from feature_store.dataset import Dataset
+from feature_store.errors import BadInput
+from feature_store.manifest import Clock
+from models.bundle import Bundle
+from models.registry import Registered
+from training.config import TrainingConfig
+from training.evaluate import HeldOut, evaluate
+from training.held_out import held_out_rows
+from training.material import gather
+from training.publish import Findings, publish_findings
+from training.split import Part, Split, everything, split_spells
+from training.survey import Survey, survey
+from training.tracking import Tracker
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A run of ``homeward evaluate``.
+
+    Parameters
+    ----------
+    run_id : str
+    findings : Findings
+    unseen : str
+        Which spells were judged, in words.
+    """
+
+    run_id: str
+    findings: Findings
+    unseen: str
+
+
+def judge_registered(
+    told: Registered,
+    bundle: Bundle,
+    dataset: Dataset,
+    *,
+    tracker: Tracker,
+    key: bytes,
+    report: Report,
+) -> Judged:
+    """Judge a fetched bundle and log the run.
+
+    Raises
+    ------
+    BadInput
+        See :func:`judge_bundle`.
+    """
+    name = f"evaluate {told.name} {told.version} on {dataset.path.name}"
+    with tracker.run(name, kind="evaluation", manifest=dataset.manifest) as run:
+        run.set_tags({"homeward.judged_version": told.version, "homeward.judged_model": told.name})
+        findings, unseen = judge_bundle(bundle, dataset, key=key, report=report)
+        publish_findings(run, findings)
+    return Judged(run_id=run.run_id, findings=findings, unseen=unseen)
+
+
+def judge_bundle(
+    bundle: Bundle, dataset: Dataset, *, key: bytes, report: Report
+) -> tuple[Findings, str]:
+    """Judge a bundle on a dataset: all of it, or, if it was trained on it, what was held out.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    dataset : Dataset
+    key : bytes
+        The site's secret, for the numbers of rows.
+    report : callable
+        Takes lines of progress.
+
+    Raises
+    ------
+    BadInput
+        No spell in scope, or none that the model has not seen.
+    """
+    config = TrainingConfig.from_mapping(
+        bundle.provenance["config"], name="configuration of the bundle"
+    )
+    report("reading spells")
+    found = survey(dataset, bundle.scope)
+    split, unseen = _unseen(bundle, found, config)
+    report(f"judging {unseen}")
+    material = gather(found, split, bundle.model.feature_set, parts=(Part.TEST,))[Part.TEST]
+    if not len(material):
+        msg = f"{dataset.path.name}: spells that the model has not seen expected, found none"
+        raise BadInput(msg)
+    held_out = HeldOut(material, found.told, dataset.manifest.clock, config.judging, config.seed)
+    prediction = bundle.model.predict(material.matrix, material.days_so_far)
+    evaluation = evaluate(held_out, prediction, {})
+    horizons = [int(days) for days in evaluation["horizons"]]
+    chance = {days: prediction.at_least(days) for days in horizons}
+    target = {days: material.target(days) for days in horizons}
+    findings = Findings(
+        bundle=bundle,
+        evaluation=evaluation,
+        rows=held_out_rows(material.snapshots, chance, target, key=key),
+        chances={days: {"model": column} for days, column in chance.items()},
+        target=target,
+    )
+    return findings, unseen
+
+
+def _unseen(bundle: Bundle, found: Survey, config: TrainingConfig) -> tuple[Split, str]:
+    """Spells the model has not seen; an extract that grew holds its old training spells too."""
+    manifest, told = found.dataset.manifest, bundle.provenance
+    if manifest.content_hash == told["data_hash"]:
+        split = split_spells(
+            found.spells, config.split, clock=manifest.clock, until=found.until, site=found.site
+        )
+        return split, "the held-out spells: the model was trained on the others"
+    if manifest.source == told["source"] and manifest.clock is not Clock.ORDER:
+        learnt = told["until"][Part.CALIBRATION.value]
+        later = everything(found.spells, until=found.until, since=learnt)
+        return (
+            later,
+            f"spells admitted from {to_moment(learnt):%Y-%m-%d}: the model knows earlier ones",
+        )
+    return everything(found.spells, until=found.until), "every spell: the model learnt elsewhere"

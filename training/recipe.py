@@ -1,0 +1,260 @@
+"""From an event dataset to a registered model, readable from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from feature_store.dataset import Dataset
+from feature_store.definitions import FeatureSet
+from feature_store.errors import BadInput
+from feature_store.vocabulary import LONG_STAY_DAYS
+from models.bundle import Bundle
+from models.card import make_card
+from models.fitting import fit
+from models.judging.estimate import Float64
+from models.recalibrate import learn_calibration
+from models.registry import MODEL_NAME
+from models.stay import StayModel
+from training.baselines import Regression, Rule
+from training.config import TrainingConfig
+from training.evaluate import HeldOut, evaluate, figures_of
+from training.golden import make_golden
+from training.held_out import held_out_rows
+from training.material import Material, choose_features, gather
+from training.provenance import provenance_of
+from training.publish import Findings, publish_findings, publish_model
+from training.split import Part, Split, split_spells
+from training.survey import Survey, survey
+from training.tracking import Tracker
+
+LEAST_EVENTS: Final = 50
+"""Training spells on each side of the first horizon below which nothing sound can be learnt."""
+
+_STEPS_TOLD: Final = 10
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training run made.
+
+    Parameters
+    ----------
+    run_id, version : str
+    bundle : Bundle
+    figures : mapping of str to float
+        As logged.
+    """
+
+    run_id: str
+    version: str
+    bundle: Bundle
+    figures: Mapping[str, float]
+
+
+def train(
+    dataset: Dataset, config: TrainingConfig, *, tracker: Tracker, key: bytes, report: Report
+) -> Trained:
+    """Fit, calibrate, judge, log and register a model.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    tracker : Tracker
+    key : bytes
+        The site's secret, for the numbers of held-out rows.
+    report : callable
+        Takes lines of progress.
+
+    Raises
+    ------
+    BadInput
+        The data cannot teach a model; the run is marked as failed and nothing is registered.
+    """
+    with tracker.run(
+        f"train {dataset.path.name}", kind="training", manifest=dataset.manifest
+    ) as run:
+        run.log_params(config.to_mapping())
+        prepared = prepare(dataset, config, report)
+        model = fit_model(prepared, config, report)
+        bundle, chances = judge_model(prepared, model, config, report)
+        report("logging the run and registering the version")
+        publish_findings(run, _findings(prepared, bundle, chances, key))
+        version = publish_model(run, bundle)
+    return Trained(
+        run_id=run.run_id, version=version, bundle=bundle, figures=figures_of(bundle.evaluation)
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Data made ready.
+
+    Parameters
+    ----------
+    found : Survey
+    split : Split
+    feature_set : FeatureSet
+    materials : mapping of Part to Material
+    """
+
+    found: Survey
+    split: Split
+    feature_set: FeatureSet
+    materials: Mapping[Part, Material]
+
+
+def prepare(dataset: Dataset, config: TrainingConfig, report: Report) -> Prepared:
+    """Spells to snapshots, split, with features and outcomes.
+
+    Raises
+    ------
+    BadInput
+        Too little to learn from, with what there is and what is needed.
+    """
+    report("reading spells")
+    found = survey(dataset, config.scope)
+    clock = dataset.manifest.clock
+    split = split_spells(
+        found.spells, config.split, clock=clock, until=found.until, site=found.site
+    )
+    report("spells: " + ", ".join(f"{count} {name}" for name, count in split.counts.items()))
+    feature_set = choose_features(found, split, config.features)
+    report(f"computing {len(feature_set)} features")
+    materials = gather(found, split, feature_set)
+    _check(materials[Part.TRAIN])
+    return Prepared(found, split, feature_set, materials)
+
+
+def _check(material: Material) -> None:
+    first = min(LONG_STAY_DAYS)
+    target = material.target(first)
+    long, short = (
+        np.unique(material.snapshots.spell_id[target == side]).size for side in (1.0, 0.0)
+    )
+    if min(long, short) < LEAST_EVENTS:
+        msg = (
+            f"training: at least {LEAST_EVENTS} training spells on each side of {first} midnights "
+            f"expected, got {long} that reached it and {short} that did not; give a longer period"
+        )
+        raise BadInput(msg)
+
+
+def fit_model(prepared: Prepared, config: TrainingConfig, report: Report) -> StayModel:
+    """Trees on the training spells, calibrated on later ones."""
+    material = prepared.materials[Part.TRAIN]
+    report(f"fitting on {len(material)} snapshots")
+    told = 0
+
+    def tick(done: int, total: int) -> None:
+        nonlocal told
+        if done * _STEPS_TOLD // total > told:
+            told = done * _STEPS_TOLD // total
+            report(f"fitting: {done} of {total} trees")
+
+    model = fit(
+        material.matrix,
+        material.snapshots,
+        material.outcomes,
+        feature_set=prepared.feature_set,
+        settings=config.lightgbm,
+        progress=tick,
+    )
+    later = prepared.materials[Part.CALIBRATION]
+    raw = model.predict_raw(later.matrix, later.days_so_far)
+    calibration = learn_calibration(raw, later.outcomes)
+    # A horizon that no calibration spell could be followed to has no share there: left out.
+    seen = {days: share for days, share in calibration.prevalence.items() if not np.isnan(share)}
+    return replace(model, calibration=replace(calibration, prevalence=seen))
+
+
+def judge_model(
+    prepared: Prepared, model: StayModel, config: TrainingConfig, report: Report
+) -> tuple[Bundle, dict[int, dict[str, Float64]]]:
+    """Judge beside the baselines; the bundle, and by horizon the chances each gave."""
+    report("fitting the baselines")
+    held_out = HeldOut(
+        prepared.materials[Part.TEST],
+        prepared.found.told,
+        prepared.found.dataset.manifest.clock,
+        config.judging,
+        config.seed,
+    )
+    baselines = _baselines(prepared, model, config)
+    report(f"judging on {len(held_out.material)} held-out snapshots")
+    prediction = model.predict(held_out.material.matrix, held_out.material.days_so_far)
+    evaluation = evaluate(held_out, prediction, baselines)
+    golden = make_golden(model, prepared.materials[Part.TRAIN].matrix, seed=config.seed)
+    bundle = _bundle(prepared, model, config, evaluation={**evaluation, "golden": golden})
+    chances = {
+        days: {
+            "model": prediction.at_least(days),
+            **{name: by_horizon[days] for name, by_horizon in baselines.items()},
+        }
+        for days in map(int, evaluation["horizons"])
+    }
+    return bundle, chances
+
+
+def _baselines(
+    prepared: Prepared, model: StayModel, config: TrainingConfig
+) -> dict[str, dict[int, Float64]]:
+    train_, test = prepared.materials[Part.TRAIN], prepared.materials[Part.TEST]
+    told, horizons = prepared.found.told, model.grid.horizons
+    regression = Regression.fit(
+        train_,
+        prepared.materials[Part.CALIBRATION],
+        horizons,
+        feature_set=prepared.feature_set,
+        most_rows=config.judging.baseline_rows,
+        seed=config.seed,
+    )
+    rules = {days: Rule.fit(train_, days, told=told) for days in horizons}
+    return {
+        "lr": regression.predict(test),
+        "rule": {days: rule.predict(test, days, told=told) for days, rule in rules.items()},
+    }
+
+
+def _bundle(
+    prepared: Prepared, model: StayModel, config: TrainingConfig, *, evaluation: dict[str, Any]
+) -> Bundle:
+    provenance = provenance_of(
+        prepared.found, prepared.split, prepared.materials, model=model, config=config
+    )
+    card = make_card(
+        name=MODEL_NAME,
+        feature_set=model.feature_set,
+        scope=config.scope,
+        evaluation=evaluation,
+        provenance=provenance,
+    )
+    return Bundle(
+        model=model,
+        scope=config.scope,
+        name=MODEL_NAME,
+        card=card,
+        evaluation=evaluation,
+        provenance=provenance,
+    )
+
+
+def _findings(
+    prepared: Prepared, bundle: Bundle, chances: dict[int, dict[str, Float64]], key: bytes
+) -> Findings:
+    test = prepared.materials[Part.TEST]
+    target = {days: test.target(days) for days in chances}
+    own = {days: by_name["model"] for days, by_name in chances.items()}
+    return Findings(
+        bundle=bundle,
+        evaluation=bundle.evaluation,
+        rows=held_out_rows(test.snapshots, own, target, key=key),
+        chances=chances,
+        target=target,
+    )

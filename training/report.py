@@ -1,0 +1,157 @@
+"""The evaluation report: one HTML file that an evaluator reads without Python or MLflow."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from models.card_findings import SYNTHETIC, interval
+from models.judging import METRICS
+from models.page import definitions, heading, page, paragraph, picture, subheading, table, warning
+from training.baselines import NAMES
+
+_GROUP_WORDS: Final = {
+    "elapsed": "by days so far",
+    "age": "by age",
+    "sex": "by sex",
+    "ethnicity": "by ethnic group",
+    "deprivation": "by deprivation quintile",
+    "site": "by site",
+}
+_ALTS: Final = {
+    "reliability": "Reliability plot",
+    "roc": "ROC curves of the model and the baselines",
+    "precision_recall": "Precision-recall curves of the model and the baselines",
+}
+
+
+def report_page(
+    title: str,
+    *,
+    card: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    plots: Mapping[str, Mapping[str, Path]],
+) -> str:
+    """Build the page.
+
+    Parameters
+    ----------
+    title : str
+    card : mapping
+        Of the model.
+    evaluation : mapping
+        From :func:`training.evaluate.evaluate`.
+    plots : mapping of str to mapping of str to Path
+        By horizon, then by what is drawn.
+    """
+    parts = [warning(SYNTHETIC)] if card["synthetic"] else []
+    parts += [paragraph(card["intended_purpose"]), *_overview(evaluation)]
+    for days, horizon in evaluation["horizons"].items():
+        parts += _horizon(days, horizon, plots.get(days, {}))
+        parts += _lists(evaluation["lists"], days)
+        parts += _groups(evaluation["groups"][days])
+    parts += [heading("Model card"), *_card(card)]
+    return page(title, *parts)
+
+
+def _overview(evaluation: Mapping[str, Any]) -> Iterable[str]:
+    held = evaluation["held_out"]
+    yield paragraph(
+        f"Judged on {held['snapshots']} snapshots of {held['spells']} spells and "
+        f"{held['patients']} "
+        "patients that neither training nor calibration saw. Figures in brackets are 95 % "
+        "intervals, "
+        "bootstrap by patient. Counts of groups are rounded to five; small ones are not shown."
+    )
+    rows = [
+        (
+            days,
+            *(
+                interval(horizon["metrics"][name])
+                for name in ("auroc", "auprc", "calibration_slope")
+            ),
+        )
+        for days, horizon in evaluation["horizons"].items()
+    ]
+    yield table(("Midnights", "AUROC", "AUPRC", "Calibration slope"), rows)
+    coverage = evaluation["coverage_80"]
+    yield paragraph(
+        f"The discharge-day range (80 % meant) held the day in {interval(coverage)} of "
+        f"{coverage['rows']} snapshots; {coverage['unknown']} could not be followed for long "
+        f"enough."
+    )
+    for days, why in evaluation["left_out"].items():
+        yield paragraph(f"{days} midnights: not judged; {why}.")
+
+
+def _horizon(days: str, horizon: Mapping[str, Any], plots: Mapping[str, Path]) -> Iterable[str]:
+    yield heading(f"Length of stay of {days} midnights or more")
+    yield paragraph(
+        f"{horizon['events']} of {horizon['rows']} snapshots asked before day {days} reached it "
+        f"({horizon['share']:.1%})."
+    )
+    others = list(horizon["baselines"])
+    rows = [
+        (
+            metric.label,
+            interval(horizon["metrics"][name]),
+            *(interval(horizon["baselines"][other][name]) for other in others),
+        )
+        for name, metric in METRICS.items()
+    ]
+    yield table(("Figure", "Homeward", *(NAMES.get(other, other) for other in others)), rows)
+    gaps = [
+        (NAMES.get(other, other), *(interval(gap) for gap in against.values()))
+        for other, against in horizon["against"].items()
+    ]
+    yield subheading("Homeward minus the baseline, on the same snapshots")
+    yield table(("Baseline", "AUROC", "AUPRC", "Brier score"), gaps)
+    for name, path in plots.items():
+        yield picture(base64.b64encode(path.read_bytes()).decode("ascii"), _ALTS[name])
+
+
+def _lists(lists: Mapping[str, Any], days: str) -> Iterable[str]:
+    yield subheading("On a daily list")
+    if "left_out" in lists:
+        yield paragraph(f"Not judged: {lists['left_out']}.")
+        return
+    figures = lists["horizons"][days]
+    yield paragraph(
+        f"A hub that takes up {lists['capacity']} patients a site and day, highest chance first: "
+        f"{interval(figures['ppv_at_capacity'])} of those listed reach {days} midnights; "
+        f"{interval(figures['recall_at_capacity'])} of those who reach it were listed at least "
+        f"once "
+        "before."
+    )
+
+
+def _groups(groups: Mapping[str, Any]) -> Iterable[str]:
+    for name, rows in groups.items():
+        yield subheading(_GROUP_WORDS.get(name, name))
+        yield table(
+            ("Group", "Snapshots", "Mean chance", "Share", "AUROC", "In the large"),
+            (_group(row) for row in rows),
+        )
+
+
+def _group(row: Mapping[str, Any]) -> tuple[str, ...]:
+    size = "under 10" if row["rows"] is None else str(row["rows"])
+    if row["too_few"]:
+        return (row["group"], size, "too few to judge", "", "", "")
+    metrics = row["metrics"]
+    return (
+        row["group"],
+        size,
+        f"{row['mean_probability']:.3f}",
+        f"{row['share']:.3f}",
+        interval(metrics["auroc"]),
+        interval(metrics["calibration_intercept"]),
+    )
+
+
+def _card(card: Mapping[str, Any]) -> Iterable[str]:
+    for section in card["sections"]:
+        yield subheading(section["heading"])
+        yield definitions((item["name"], item["text"]) for item in section["items"])
