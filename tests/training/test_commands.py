@@ -1,6 +1,7 @@
 """The commands end to end: exit codes, one JSON document, nothing half-written, nothing leaked."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -155,13 +156,11 @@ def test_no_identifier_or_value_reaches_mlflow(home, capsys, write_events, make_
     answer(capsys, "train", str(data), "--config", str(home / "quick.toml"))
     written = [path for path in (home / "var").rglob("*") if path.is_file()]
     assert len(written) > 20
-    # Whole identifiers: a few digits alone turn up by chance in the keyed hashes of `held_out`.
-    identifiers = {b"%d" % one for one in (*marked.subject_id, *marked.spell_id[marked.spell_id > 0])}
-    assert len(identifiers) > 1_000
+    # Whole numbers: a few digits alone turn up by chance in the keyed hashes of `held_out`.
+    canaries = rb"(?<!\d)(712345\d{6}|834567\d{6}|7864320(\.5)?)(?!\d)|Featherstonehaugh"
+    assert re.search(canaries, b" %d," % marked.subject_id[0])
     for path in written:
-        content = _content(path)
-        for canary in (b"Featherstonehaugh", b"7864320.5", *identifiers):
-            assert canary not in content, f"{canary!r} in {path.name}"
+        assert not re.search(canaries, _content(path)), path.name
 
 
 def _content(path: Path) -> bytes:
