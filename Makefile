@@ -58,7 +58,7 @@ audit: .venv/.stamp-dev  ## known vulnerabilities in the locks
 clean:  ## remove the environment and what was compiled
 	rm -rf .venv $(KERNELS)
 
-# ---- set-up: one environment, five locks ------------------------------------------------------
+# ---- set-up: one environment, four locks ------------------------------------------------------
 # All locks agree on every version, and nothing is ever uninstalled: order does not matter.
 
 .venv/.stamp-venv: requirements/installer.txt
@@ -105,8 +105,7 @@ PINNED := $(LOCK) --generate-hashes --constraints $(EVERYTHING)
 .PHONY: lock
 lock: .venv/.stamp-venv  ## resolve again, newest versions, all locks at once
 	$(LOCK) --upgrade --all-extras pyproject.toml -o $(EVERYTHING)
-	$(PINNED) --upgrade pyproject.toml -o requirements/serve.txt
-	$(PINNED) --upgrade pyproject.toml --extra live -o requirements/live.txt
+	$(PINNED) --upgrade pyproject.toml --extra otel -o requirements/serve.txt
 	$(PINNED) --upgrade pyproject.toml --extra train -o requirements/train.txt
 	$(PINNED) --upgrade pyproject.toml --extra dev -o requirements/dev.txt
 	$(PINNED) --upgrade pyproject.toml --extra bench -o requirements/bench.txt
