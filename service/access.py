@@ -1,38 +1,25 @@
-"""Who may ask what: API keys from a file, hashed, re-read when the file changes.
+"""Who asks, and what they may do.
 
-The file is JSON::
-
-    {"keys": [{"name": "hub", "sha256": "…64 hex digits…", "scopes": ["scores"]}]}
-
-A key is 256 random bits, made by ``python -m service.access NAME SCOPE...``, so a plain SHA-256
-protects it at rest; a slow hash would only protect a guessable one. Without a file the service is
-open, and answers only callers on this machine who ask for it by a loopback name.
+A caller comes in by an API key (``service/keys.py``) or a signed token (``service/tokens.py``);
+which of the two is ``service/door.py``'s business. Without either the service is open, and answers
+only callers on this machine who ask for it by a loopback name.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
-import secrets
-import sys
-import time
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from feature_store.errors import BadInput
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
-LOOK_AGAIN_SECONDS: Final = 1.0
-KEY_PREFIX: Final = "hw_"  # lets secret scanners find a key that leaked
+_BY_PROXY: Final = (b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip")
 
 
 class Scope(StrEnum):
@@ -44,29 +31,48 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-class Key(Struct, forbid_unknown_fields=True, frozen=True):
-    """One API key: its owner, what stands for it, what it opens."""
-
-    name: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1)]
-
-
-class KeyFile(Struct, forbid_unknown_fields=True, frozen=True):
-    """The file of keys."""
-
-    keys: Annotated[list[Key], Meta(min_length=1)]
-
-
 class Caller(Struct, frozen=True):
-    """Who asks; the name goes into the log and the audit."""
+    """Who asks; the name goes into the log and the audit.
+
+    Parameters
+    ----------
+    name : str
+    scopes : frozenset of Scope
+    sites : frozenset of str or None
+        Sites whose patients the caller may see; None for all.
+    """
 
     name: str
     scopes: frozenset[Scope]
+    sites: frozenset[str] | None = None
 
 
 ANYBODY: Final = Caller("anybody", frozenset(Scope))
 """The caller of an open service."""
+
+
+class Access(Protocol):
+    """What lets callers in."""
+
+    is_open: bool
+    told: str
+    """In words, for whoever asks whether the service is ready."""
+
+    @property
+    def trouble(self) -> str:
+        """What an operator should know, or nothing."""
+
+    def caller(self, headers: Mapping[bytes, bytes], client: str | None) -> Caller:
+        """Who sent these headers.
+
+        Raises
+        ------
+        Problem
+            401 or 403: nobody who may ask; 503: it cannot be told now.
+        """
+
+    async def run(self) -> None:
+        """Keep what it needs fresh until cancelled."""
 
 
 class OpenAccess:
@@ -74,12 +80,14 @@ class OpenAccess:
 
     trouble = ""
     is_open = True
+    told = "open, to this machine only: no API keys are configured"
 
     def caller(self, headers: Mapping[bytes, bytes], client: str | None) -> Caller:
         """Let in a caller from this machine that asks for it by name.
 
         The name matters: a web page that a browser on this machine visits can have its own name
-        point here, but cannot make the browser send another one.
+        point here, but cannot make the browser send another one. A proxy on this machine speaks for
+        others.
 
         Raises
         ------
@@ -87,75 +95,14 @@ class OpenAccess:
             403.
         """
         host = headers.get(b"host", b"").decode("latin-1")
-        if is_loopback(client or "127.0.0.1") and is_loopback(_without_port(host)):
+        here = is_loopback(client or "127.0.0.1") and is_loopback(_without_port(host))
+        if here and not any(name in headers for name in _BY_PROXY):
             return ANYBODY
         msg = "Without API keys this service answers its own machine only, by a loopback name."
         raise Problem(403, msg)
 
-
-class KeyAccess:
-    """API keys in a file.
-
-    A file that becomes unreadable keeps the last good keys, and ``trouble`` says so.
-
-    Parameters
-    ----------
-    path : Path
-    clock : callable
-        Monotonic seconds.
-
-    Raises
-    ------
-    BadInput
-        The file is not one of keys.
-    """
-
-    is_open = False
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path = path
-        self._clock = clock
-        self._looked = clock()
-        self._stamp = _stamp(path)
-        self._keys = read_keys(path)
-        self.trouble = ""
-
-    def caller(self, headers: Mapping[bytes, bytes], client: str | None) -> Caller:  # noqa: ARG002 - as of OpenAccess
-        """Whose key was sent.
-
-        Raises
-        ------
-        Problem
-            401: none, or one that is not known.
-        """
-        self._look_again()
-        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-        digest = hashlib.sha256(token.strip()).hexdigest()
-        found = None
-        for key in self._keys:  # all of them: how long it takes tells nothing
-            if hmac.compare_digest(digest, key.sha256):
-                found = key
-        if found is None or scheme.lower() != b"bearer":
-            raise Problem(401, headers={"WWW-Authenticate": 'Bearer realm="homeward"'})
-        return _caller(found)
-
-    def _look_again(self) -> None:
-        now = self._clock()
-        if now - self._looked < LOOK_AGAIN_SECONDS:
-            return
-        self._looked = now
-        try:
-            stamp = _stamp(self._path)
-            if stamp != self._stamp:
-                self._keys, self._stamp = read_keys(self._path), stamp
-            self.trouble = ""
-        except BadInput as error:
-            self.trouble = f"{error}; the last good keys go on"
-
-
-@lru_cache(maxsize=256)
-def _caller(key_of: Key) -> Caller:
-    return Caller(key_of.name, frozenset(key_of.scopes))
+    async def run(self) -> None:
+        """Nothing to keep fresh."""
 
 
 def allow(caller: Caller, scope: Scope | None) -> None:
@@ -170,44 +117,14 @@ def allow(caller: Caller, scope: Scope | None) -> None:
         raise Problem(403, f"This key lacks the scope {scope.value}.")
 
 
-def read_keys(path: Path) -> tuple[Key, ...]:
-    """Keys of a file.
+def may_see(caller: Caller, site: str | None) -> bool:
+    """Whether a caller may see patients of a site; None is a patient whose site is not known.
 
-    Raises
-    ------
-    BadInput
-        It cannot be read, is not a file of keys, or names a key twice.
+    >>> ward = Caller("ward", frozenset({Scope.SCORES}), frozenset({"RXX01"}))
+    >>> may_see(ward, "RXX01"), may_see(ward, "RXX02"), may_see(ward, None), may_see(ANYBODY, None)
+    (True, False, False, True)
     """
-    try:
-        keys = msgspec.json.decode(path.read_bytes(), type=KeyFile).keys
-    except (OSError, msgspec.DecodeError) as error:
-        msg = f"{path.name}: a file of API keys expected ({type(error).__name__})"
-        raise BadInput(msg) from error
-    if len({key.name for key in keys}) < len(keys):
-        msg = f"{path.name}: every name of a key once expected"
-        raise BadInput(msg)
-    return tuple(keys)
-
-
-def new_key(name: str, scopes: Sequence[str]) -> tuple[str, Key]:
-    """Make a key and the entry that stands for it in the file.
-
-    Raises
-    ------
-    BadInput
-        A name or a scope that the file would not take.
-    """
-    secret = KEY_PREFIX + secrets.token_urlsafe(32)
-    entry = {
-        "name": name,
-        "sha256": hashlib.sha256(secret.encode()).hexdigest(),
-        "scopes": list(scopes),
-    }
-    try:
-        return secret, msgspec.convert(entry, Key)
-    except msgspec.ValidationError as error:
-        msg = f"a name of letters and digits and scopes of {', '.join(Scope)} expected"
-        raise BadInput(msg) from error
+    return caller.sites is None or site in caller.sites
 
 
 @lru_cache(maxsize=256)
@@ -228,23 +145,3 @@ def is_loopback(host: str) -> bool:
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() and not name.endswith(":") else host
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        status = path.stat()
-    except OSError as error:
-        msg = f"{path.name}: a file of API keys expected ({type(error).__name__})"
-        raise BadInput(msg) from error
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Print a new key (once) and the entry for the file."""
-    secret, key = new_key(arguments[0], arguments[1:])
-    sys.stdout.write(f"key, shown once:  {secret}\n")
-    sys.stdout.write(f"entry for the file:  {msgspec.json.encode(key).decode()}\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -14,6 +14,7 @@ from models.forecast import Forecast, Refusal
 from service import wire
 from service.audit import AuditRow
 from service.reading import read_scores_request
+from service.sites import within_sites
 from service.translate import Question, to_question, to_score
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Asker:
     caller: str
     request_id: str
     pseudonyms: Pseudonyms
+    sites: frozenset[str] | None = None
     clock: Callable[[], int] = time.time_ns
 
 
@@ -98,6 +100,8 @@ def answer_scores(
     began = time.perf_counter()
     request, columns = read_scores_request(body)
     question = to_question(request, columns)
+    if asker.sites is not None:
+        question = within_sites(question, asker.sites)
     forecasts = model.score(question.events, question.snapshots, reasons=reasons)
     words = _words(request, question, forecasts)
     answer = wire.ScoresAnswer(

@@ -12,14 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from service.access import KeyAccess, OpenAccess
 from service.audit import Audit, SqliteAudit
+from service.door import make_access
 from service.envelope import Envelope
 from service.identifiers import Pseudonyms, pseudonym_secret
 from service.metrics import Metrics
 from service.openapi import describe
 from service.parts import Parts
 from service.problems import KINDS, Problem
+from service.rates import Rates
 from service.routes import operations
 from service.scores import Scores
 from service.settings import Settings
@@ -56,7 +57,8 @@ def create_app(
     settings = settings or Settings.from_environment(os.environ)
     parts = Parts(
         settings=settings,
-        access=KeyAccess(settings.api_keys_file) if settings.api_keys_file else OpenAccess(),
+        access=make_access(settings),
+        rates=Rates(settings.requests_per_minute),
         shelf=Shelf(),
         audit=audit or SqliteAudit(settings.database),
         metrics=Metrics(),
@@ -76,7 +78,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(parts.audit.run())]
+        tasks = [asyncio.create_task(part.run()) for part in (parts.audit, parts.access)]
         if model is None:
             tasks.append(asyncio.create_task(supply.run()))
         yield
@@ -102,7 +104,7 @@ def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
     )
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
     app.include_router(operations(parts))
-    app.add_middleware(Envelope, metrics=parts.metrics)
+    app.add_middleware(Envelope, metrics=parts.metrics, tls=parts.settings.behind_tls)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 

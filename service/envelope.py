@@ -29,6 +29,10 @@ PROBES: Final = frozenset({"/health/live", "/health/ready", "/metrics"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLOSED_BY_CALLER: Final = 499  # as proxies log it; no answer was sent
 
+ONCE: Final = (b"authorization", b"host")
+"""Headers that decide who asks: sent twice they are nobody's, whichever a proxy looked at."""
+
+INSIST_ON_TLS: Final = (b"strict-transport-security", b"max-age=31536000")
 SECURITY_HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -38,6 +42,8 @@ SECURITY_HEADERS: Final = (
 )
 
 _log = logging.getLogger(LOGGER)
+
+Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
@@ -56,6 +62,8 @@ class Info:
     status : int
     notes : dict
         More for the log line; numbers and names of ours only.
+    headers_to_send : list of (bytes, bytes)
+        Added to the answer, whatever it is.
     """
 
     headers: Mapping[bytes, bytes]
@@ -64,6 +72,7 @@ class Info:
     caller: str = ""
     status: int = _CLOSED_BY_CALLER
     notes: dict[str, Any] = field(default_factory=dict)
+    headers_to_send: list[tuple[bytes, bytes]] = field(default_factory=list)
 
 
 class Envelope:
@@ -73,18 +82,21 @@ class Envelope:
     ----------
     app : ASGI application
     metrics : Metrics
+    tls : bool
+        Whether browsers are told to come by TLS only.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, tls: bool = False) -> None:
         self._app = app
         self._metrics = metrics
+        self._ours = (*SECURITY_HEADERS, INSIST_ON_TLS) if tls else SECURITY_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
+        headers = _headers(scope["headers"])
         sent = headers.get(b"x-request-id", b"").decode("latin-1")
         info = Info(headers, request_id_from(sent), time.perf_counter())
         scope[INFO] = info
@@ -92,7 +104,7 @@ class Envelope:
         async def send_enveloped(message: Message) -> None:
             if message["type"] == "http.response.start":
                 info.status = message["status"]
-                message["headers"] = _with_ours(message.get("headers", ()), info)
+                message["headers"] = _with_ours(message.get("headers", ()), info, self._ours)
             await send(message)
 
         try:
@@ -134,11 +146,20 @@ async def _failed(error: Exception, info: Info, send: Send) -> None:
         await send_problem(error, info, send)
 
 
-def _with_ours(theirs: Any, info: Info) -> list[tuple[bytes, bytes]]:
+def _headers(sent: Any) -> dict[bytes, bytes]:
+    """Headers by name; of one that must be sent once and was not, nothing."""
+    headers = dict(sent)
+    if len(headers) < len(sent):
+        names = [name for name, _ in sent]
+        headers |= {name: b"" for name in ONCE if names.count(name) > 1}
+    return headers
+
+
+def _with_ours(theirs: Any, info: Info, ours: tuple[tuple[bytes, bytes], ...]) -> Headers:
     """Headers of an answer with ours; one that the route set itself stands."""
     headers = list(theirs)
     names = {name.lower() for name, _ in headers}
-    headers += [pair for pair in SECURITY_HEADERS if pair[0] not in names]
+    headers += [pair for pair in (*ours, *info.headers_to_send) if pair[0] not in names]
     headers.append((b"x-request-id", info.request_id.encode()))
     return headers
 

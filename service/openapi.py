@@ -96,8 +96,8 @@ EXAMPLE_ANSWER: Final[dict[str, Any]] = {
 }
 
 _ERRORS: Final = {
-    "/v1/scores": (401, 403, 405, 408, 413, 415, 422, 500, 503),
-    "/v1/model": (401, 403, 405, 500, 503),
+    "/v1/scores": (401, 403, 405, 408, 413, 415, 422, 429, 500, 503),
+    "/v1/model": (401, 403, 405, 429, 500, 503),
 }
 _USUAL_ERRORS: Final = (405, 500)
 _ANSWERS: Final = {
@@ -126,7 +126,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
     document["components"] = {
         "schemas": schemas,
         "responses": {f"Problem{status}": _problem(status) for status in KINDS},
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        "securitySchemes": {
+            "key": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key, or a signed token (OAuth 2 client credentials, JWT).",
+            }
+        },
     }
     app.openapi_schema = document
     return document
@@ -229,5 +235,6 @@ _HEADERS_OF: Final[dict[int, Sequence[str]]] = {
     401: ("WWW-Authenticate",),
     405: ("Allow",),
     415: ("Accept-Post",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
     503: ("Retry-After",),
 }

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.access import KeyAccess, OpenAccess
+    from service.access import Access
     from service.audit import Audit
     from service.identifiers import Pseudonyms
     from service.metrics import Metrics
+    from service.rates import Rates
     from service.settings import Settings
     from service.supply import Shelf
 
@@ -19,8 +20,9 @@ class Parts:
     """The parts of one service."""
 
     settings: Settings
-    access: OpenAccess | KeyAccess
+    access: Access
     shelf: Shelf
     audit: Audit
     metrics: Metrics
+    rates: Rates
     pseudonyms: Pseudonyms

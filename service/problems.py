@@ -35,7 +35,7 @@ KINDS: Final[Mapping[int, Kind]] = MappingProxyType(
     {
         kind.status: kind
         for kind in (
-            Kind(401, "unauthenticated", "No valid credentials", "Send a valid API key."),
+            Kind(401, "unauthenticated", "No valid credentials", "Send a valid API key or token."),
             Kind(403, "forbidden", "Not allowed", "The credentials do not allow this."),
             Kind(404, "not-found", "Not found", "There is nothing at this address."),
             Kind(405, "method-not-allowed", "Method not allowed", "See the Allow header."),
@@ -43,6 +43,7 @@ KINDS: Final[Mapping[int, Kind]] = MappingProxyType(
             Kind(413, "too-large", "Request too large", "Send fewer spells in a request."),
             Kind(415, "media-type", "Unsupported media type", "Send application/json, unencoded."),
             Kind(422, "invalid", "Request cannot be used", "See errors for what and where."),
+            Kind(429, "too-many", "Too many requests", "Try again after Retry-After seconds."),
             Kind(500, "fault", "Fault of the service", "Nothing was answered; it is logged."),
             Kind(503, "unavailable", "Not available now", "Try again after Retry-After seconds."),
         )

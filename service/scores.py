@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from models.scoring import TOP_REASONS
+from service.access import Caller, allow
 from service.access import Scope as KeyScope
-from service.access import allow
 from service.answering import Answered, Asker, ServedModel, answer_scores
 from service.audit import AuditUnavailable
 from service.body import expect_json, read_body
-from service.envelope import INFO, Info, send_body
+from service.envelope import INFO, send_body
 from service.logs import LOGGER
 from service.problems import Fault, Problem, unavailable
 
@@ -56,12 +56,18 @@ class Scores:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         parts, info = self._parts, scope[INFO]
-        info.caller = authorise(parts, scope, KeyScope.SCORES)
+        caller = authorise(parts, scope, KeyScope.SCORES)
         reasons = read_reasons(scope["query_string"])
         expect_json(info.headers)
         model = model_of(parts)
         body = await read_body(receive, info.headers, most_mib=parts.settings.max_body_mib)
-        done = await self._answer(body, model, info, reasons=reasons)
+        asker = Asker(
+            caller=caller.name,
+            request_id=info.request_id,
+            pseudonyms=parts.pseudonyms,
+            sites=caller.sites,
+        )
+        done = await self._answer(body, model, asker, reasons=reasons)
         await self._keep(done)
         parts.metrics.answered(done)
         info.notes = {
@@ -72,11 +78,8 @@ class Scores:
         await send_body(send, done.body)
 
     async def _answer(
-        self, body: bytes, model: ServedModel, info: Info, *, reasons: int | None
+        self, body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None
     ) -> Answered:
-        asker = Asker(
-            caller=info.caller, request_id=info.request_id, pseudonyms=self._parts.pseudonyms
-        )
         answer = partial(answer_scores, body, model, asker, reasons=reasons)
         if len(body) < LARGE_BODY:
             return answer()
@@ -95,18 +98,20 @@ class Scores:
                 ) from None
 
 
-def authorise(parts: Parts, scope: Scope, needed: KeyScope | None) -> str:
-    """Name of the caller, if it may do this.
+def authorise(parts: Parts, scope: Scope, needed: KeyScope | None) -> Caller:
+    """Who asks, if they may do this, and not too often; noted for the log.
 
     Raises
     ------
     Problem
-        401 or 403.
+        401, 403 or 429.
     """
-    client = scope.get("client")
-    caller = parts.access.caller(scope[INFO].headers, client[0] if client else None)
+    client, info = scope.get("client"), scope[INFO]
+    caller = parts.access.caller(info.headers, client[0] if client else None)
+    info.caller = caller.name
+    info.headers_to_send = parts.rates.take(caller.name)
     allow(caller, needed)
-    return caller.name
+    return caller
 
 
 def model_of(parts: Parts) -> ServedModel:

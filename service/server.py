@@ -51,10 +51,10 @@ def serve(
     HomewardError
         The server did not start.
     """
-    if settings.api_keys_file is None and not is_loopback(host):
+    if not settings.is_guarded and not is_loopback(host):
         msg = (
             "without API keys the service opens on a loopback address only; name a file of keys in "
-            f"{variable('api_keys_file')} or serve on 127.0.0.1"
+            f"{variable('api_keys_file')} or a token issuer, or serve on 127.0.0.1"
         )
         raise BadInput(msg)
     set_up_logs(settings.log_level)

@@ -10,6 +10,7 @@ import difflib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 from feature_store.errors import BadInput
 
@@ -45,6 +46,16 @@ def _text(text: str) -> str:
 
 def _path(text: str) -> Path:
     return Path(_text(text))
+
+
+def _file_or_https(text: str) -> str:
+    address = urlsplit(_text(text))
+    plain = address.scheme == "http"
+    if plain and address.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError  # whoever sits on the way could give keys of his own
+    if address.scheme in {"http", "https"} and (not address.hostname or address.password):
+        raise ValueError
+    return text
 
 
 def _about(meaning: str, expected: str, read: Callable[[str], Any] = _text) -> dict[str, Any]:
@@ -89,6 +100,45 @@ class Settings:
             "API keys (hashed); without it the service is open, and only on a loopback address",
             "a file",
             _path,
+        ),
+    )
+    token_issuer: str | None = field(
+        default=None,
+        metadata=_about("Issuer of OAuth 2 tokens (the claim `iss`); see docs/api.md", "a text"),
+    )
+    token_audience: str | None = field(
+        default=None,
+        metadata=_about("Audience that tokens must be for (the claim `aud`)", "a text"),
+    )
+    token_keys: str | None = field(
+        default=None,
+        metadata=_about(
+            "Public keys of the token issuer: a JWK set in a file or at an https address",
+            "a file or an https address",
+            _file_or_https,
+        ),
+    )
+    token_sites_claim: str | None = field(
+        default=None,
+        metadata=_about(
+            "Claim that lists the sites a token is good for (default: tokens see every site)",
+            "a text",
+        ),
+    )
+    requests_per_minute: int | None = field(
+        default=None,
+        metadata=_about(
+            "Requests of one caller in a minute and worker (default: no limit)",
+            "a whole number from 1",
+            _positive,
+        ),
+    )
+    behind_tls: bool = field(
+        default=False,
+        metadata=_about(
+            "Whether callers come through a proxy with TLS: browsers are told to insist on it",
+            "yes or no",
+            _yes_or_no,
         ),
     )
     pseudonym_key_file: Path | None = field(
@@ -140,6 +190,29 @@ class Settings:
                 msg = f"{name}: {entry.metadata['expected']} expected, got something else"
                 raise BadInput(msg) from error
         return cls(**given)
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether callers need a key or a token."""
+        return self.api_keys_file is not None or self.token_issuer is not None
+
+    @property
+    def token_trust(self) -> tuple[str, str, str] | None:
+        """Issuer, audience and keys of tokens; None where tokens are not taken.
+
+        Raises
+        ------
+        BadInput
+            Some of the three are set and others are not.
+        """
+        names = ("token_issuer", "token_audience", "token_keys")
+        issuer, audience, keys = (getattr(self, name) for name in names)
+        if issuer and audience and keys:
+            return issuer, audience, keys
+        if issuer or audience or keys or self.token_sites_claim:
+            msg = f"{', '.join(map(variable, names))}: all three expected, or none"
+            raise BadInput(msg)
+        return None
 
     @property
     def database(self) -> Path:

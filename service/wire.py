@@ -142,7 +142,8 @@ class RefusedSpell(Struct, frozen=True):
     reason: Annotated[
         str,
         Meta(
-            description="out_of_scope, not_admitted, already_discharged, too_incomplete, bad_value"
+            description="out_of_scope, not_admitted, already_discharged, too_incomplete, bad_value,"
+            " other_site"
         ),
     ]
     detail: str

@@ -23,8 +23,9 @@ from homeward.output import json_option, show
 def command(host: str, port: int, workers: int, as_json: bool) -> None:
     """Answer scores over HTTP until stopped.
 
-    The model is the one that HOMEWARD_MODEL_URI names. Without HOMEWARD_API_KEYS_FILE the service
-    is open and listens on a loopback address only. Its log goes to stderr, a JSON object a line.
+    The model is the one that HOMEWARD_MODEL_URI names. Without HOMEWARD_API_KEYS_FILE or
+    HOMEWARD_TOKEN_ISSUER the service is open and listens on a loopback address only.
+    Its log goes to stderr, a JSON object a line.
     """
     from service.server import serve
     from service.settings import Settings
@@ -32,8 +33,8 @@ def command(host: str, port: int, workers: int, as_json: bool) -> None:
     settings = Settings.from_environment(os.environ)
 
     def told(address: str) -> None:
-        is_open = settings.api_keys_file is None
-        access = "open to this machine: no API keys" if is_open else "with API keys"
+        is_open = not settings.is_guarded
+        access = "open to this machine: no API keys" if is_open else "with keys or tokens"
         document = {"address": address, "docs": f"{address}/docs", "open": is_open}
         show(document, f"Homeward on {address} ({access}); docs at {address}/docs", as_json=as_json)
 

@@ -23,6 +23,12 @@ def test_every_setting_is_read():
         "HOMEWARD_DATABASE_URL": "sqlite:////data/h.db",
         "HOMEWARD_VAR": "/data",
         "HOMEWARD_API_KEYS_FILE": "/run/keys.json",
+        "HOMEWARD_TOKEN_ISSUER": "https://login.example",
+        "HOMEWARD_TOKEN_AUDIENCE": "homeward",
+        "HOMEWARD_TOKEN_KEYS": "https://login.example/keys",
+        "HOMEWARD_TOKEN_SITES_CLAIM": "sites",
+        "HOMEWARD_REQUESTS_PER_MINUTE": "600",
+        "HOMEWARD_BEHIND_TLS": "yes",
         "HOMEWARD_PSEUDONYM_KEY_FILE": "/run/pseudonym.key",
         "HOMEWARD_HUB_CAPACITY": "12",
         "HOMEWARD_UNAUDITED_ANSWERS": "yes",
@@ -64,6 +70,11 @@ def test_an_odd_setting_stops_the_start_without_its_value():
         ("HOMEWARD_LOG_LEVEL", "loud"),
         ("HOMEWARD_MODEL_URI", ""),
         ("HOMEWARD_VAR", ""),
+        ("HOMEWARD_REQUESTS_PER_MINUTE", "0"),
+        ("HOMEWARD_BEHIND_TLS", "true"),
+        ("HOMEWARD_TOKEN_KEYS", "http://login.example/keys"),
+        ("HOMEWARD_TOKEN_KEYS", "https://user:hunter2@login.example/keys"),
+        ("HOMEWARD_TOKEN_KEYS", "https:///keys"),
     ],
 )
 def test_a_value_of_another_kind_stops_the_start(name, value):
@@ -86,3 +97,17 @@ def test_addresses_that_may_hold_a_password_are_not_shown():
 
 def test_settings_of_the_test_suite_are_not_ours():
     Settings.from_environment({"HOMEWARD_TEST_POSTGRES_URL": "postgresql://127.0.0.1"})
+
+
+@pytest.mark.parametrize("left_out", ["token_issuer", "token_audience", "token_keys"])
+def test_tokens_need_issuer_audience_and_keys(left_out):
+    given = {"token_issuer": "i", "token_audience": "a", "token_keys": "k"}
+    assert Settings(**given).token_trust == ("i", "a", "k")
+    given[left_out] = None
+    with pytest.raises(BadInput, match="all three expected, or none"):
+        _ = Settings(**given).token_trust
+
+
+def test_a_claim_of_sites_alone_is_a_mistake():
+    with pytest.raises(BadInput, match="all three expected"):
+        _ = Settings(token_sites_claim="sites").token_trust

@@ -1,0 +1,72 @@
+"""Patients of other sites are not scored for a caller who may see some sites only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from feature_store.events import NO_SPELL
+from feature_store.vocabulary import family_of, value_of
+from models.forecast import Refusal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from service.translate import Question
+
+OTHER_SITE: Final = Refusal(
+    "other_site", "the last SITE of this spell is not one that these credentials cover"
+)
+
+
+def within_sites(question: Question, sites: frozenset[str]) -> Question:
+    """Refuse the spells of a question whose last known site is not among these, or not known.
+
+    Parameters
+    ----------
+    question : Question
+    sites : frozenset of str
+    """
+    where = _sites(question)
+    kept = np.array([where.get(position) in sites for position in question.asked], np.bool_)
+    others = {
+        position: OTHER_SITE
+        for position, mine in zip(question.asked, kept, strict=True)
+        if not mine
+    }
+    return replace(
+        question,
+        snapshots=question.snapshots.take(kept),
+        asked=[position for position in question.asked if position not in others],
+        refused=question.refused | others,
+    )
+
+
+def _sites(question: Question) -> dict[int, str]:
+    """Last known site of each spell asked about, by its position; of the last sent, if at once."""
+    events, snapshots = question.events, question.snapshots
+    names = [value_of(code) if family_of(code) == "SITE" else None for code in events.codes]
+    is_site = np.array([name is not None for name in names], np.bool_)
+    rows = np.flatnonzero(is_site[events.code]) if len(events) else np.array([], np.intp)
+    admitted = dict(zip(question.asked, snapshots.spell_start.tolist(), strict=True))
+    now = dict(zip(question.asked, snapshots.prediction_time.tolist(), strict=True))
+    found: dict[int, str] = {}
+    for row in rows[np.argsort(events.time[rows], kind="stable")].tolist():
+        position = int(events.subject_id[row])
+        name = names[events.code[row]]
+        if position not in admitted or name is None or events.visible_at[row] > now[position]:
+            continue
+        if _is_of(events.spell_id, events.time, row, position, admitted[position]):
+            found[position] = name
+    return found
+
+
+def _is_of(
+    spells: NDArray[np.int64], times: NDArray[np.int64], row: int, position: int, admitted: int
+) -> bool:
+    """Whether an event is of the spell itself, not of the patient's history."""
+    if spells[row] == NO_SPELL:
+        return bool(times[row] >= admitted)
+    return bool(spells[row] == position)
