@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self, get_args, get_origin, get_type_hints
+from typing import Any, Final, Self
 
 from feature_store.errors import BadInput
 from models.fit_settings import FitSettings
 from models.judging.estimate import REPLICATES
 from models.scope import ScopeRules
+from training.strict import build, read_toml
 
 LEAST_REPLICATES: Final = 20
 LEAST_BASELINE_ROWS: Final = 1000
@@ -128,15 +127,7 @@ class TrainingConfig:
         BadInput
             No such file, not TOML, an unknown key (with the likeliest one meant), a wrong type.
         """
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"{path.name}: a readable TOML file expected ({type(error).__name__})"
-            raise BadInput(msg) from error
-        except tomllib.TOMLDecodeError as error:
-            msg = f"{path.name}: TOML expected; {error}"
-            raise BadInput(msg) from error
-        return cls.from_mapping(raw, name=path.name)
+        return cls.from_mapping(read_toml(path), name=path.name)
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], *, name: str = "configuration") -> Self:
@@ -146,7 +137,7 @@ class TrainingConfig:
             if isinstance(inside, Mapping) and key in inside:
                 msg = f"{name}: {key} belongs to the top of the file, not to [lightgbm]"
                 raise BadInput(msg)
-        built: Self = _build(cls, raw, where=name)
+        built: Self = build(cls, raw, where=name)
         return built
 
     def to_mapping(self) -> dict[str, Any]:
@@ -160,58 +151,3 @@ class TrainingConfig:
     def hash(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(json.dumps(self.to_mapping(), sort_keys=True).encode()).hexdigest()
-
-
-def _build(settings: type[Any], raw: Mapping[str, Any], *, where: str) -> Any:
-    hints = get_type_hints(settings)
-    known = [entry.name for entry in fields(settings)]
-    for key in raw:
-        if key not in known:
-            raise BadInput(_unknown(key, known, where))
-    values = {key: _value(hints[key], value, f"{where}: {key}") for key, value in raw.items()}
-    return settings(**values)
-
-
-def _unknown(key: str, known: list[str], where: str) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
-    meant = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-    return f"{where}: unknown key {key!r}; {meant}"
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, Mapping):
-            msg = f"{where}: a table of settings expected, got {type(value).__name__}"
-            raise BadInput(msg)
-        return _build(kind, value, where=where)
-    if get_origin(kind) is tuple:
-        return _several(get_args(kind)[0], value, where)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return _word(kind, value, where)
-    return _plain(kind, value, where)
-
-
-def _plain(kind: Any, value: Any, where: str) -> Any:
-    # A boolean is an int to Python, and 3 is not a float to isinstance; people mean neither.
-    right = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not right:
-        msg = f"{where}: {kind.__name__} expected, got {type(value).__name__}"
-        raise BadInput(msg)
-    return value
-
-
-def _several(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple) or not value:
-        msg = f"{where}: a list with at least one {kind.__name__} expected"
-        raise BadInput(msg)
-    return tuple(_plain(kind, item, where) for item in value)
-
-
-def _word(kind: type[StrEnum], value: Any, where: str) -> StrEnum:
-    words = [member.value for member in kind]
-    if value not in words:
-        msg = f"{where}: one of {', '.join(words)} expected"
-        raise BadInput(msg)
-    return kind(value)

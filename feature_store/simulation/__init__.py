@@ -6,7 +6,7 @@ It proves nothing about real patients. docs/simulator.md says what is modelled, 
 """
 
 from feature_store.simulation.run import simulate, simulate_events
-from feature_store.simulation.settings import TrustSettings
+from feature_store.simulation.settings import Change, TrustSettings
 from feature_store.simulation.truth import Truth
 
-__all__ = ["TrustSettings", "Truth", "simulate", "simulate_events"]
+__all__ = ["Change", "TrustSettings", "Truth", "simulate", "simulate_events"]

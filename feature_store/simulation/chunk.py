@@ -11,6 +11,7 @@ from numpy.random import Generator, SeedSequence, default_rng
 from feature_store.events import Events
 from feature_store.simulation.arrivals import Arrivals, History, first_days, receive
 from feature_store.simulation.chance import Ints, happens
+from feature_store.simulation.changes import plant
 from feature_store.simulation.departures import departure_moments
 from feature_store.simulation.effects import Profile, profile_of
 from feature_store.simulation.people import People, meet_people
@@ -151,7 +152,7 @@ def _one_round(
 ) -> Round:
     arrivals = receive(streams.arrivals, person, day, people=people, trust=trust, history=history)
     seen = examine(streams.presentation, arrivals, people)
-    profile = profile_of(arrivals, people, seen, trust.sites)
+    profile = plant(profile_of(arrivals, people, seen, trust.sites), arrivals, trust)
     return Round(arrivals, seen, profile, walk(streams.course, profile, seen.acuity))
 
 

@@ -99,7 +99,8 @@ def chances(profile: Profile, day: int) -> Day:
     weekday = (profile.weekday + day) % 7
     ready = sigmoid(_ready_log_odds(profile, day, weekday))
     going, waiting = _pathways(profile, ready[:, ACUITY_LEVELS:])
-    wait = sigmoid(_WAIT - profile.delay[:, None] + _WAIT_BY_WEEKDAY[weekday][:, None])
+    delay = profile.delay - np.where(day >= profile.sooner_from, profile.sooner, 0.0)
+    wait = sigmoid(_WAIT - delay[:, None] + _WAIT_BY_WEEKDAY[weekday][:, None])
     leave = np.concatenate([ready[:, :ACUITY_LEVELS], going, wait], axis=1)
     if day == 0:
         leave[profile.same_day] = 1.0

@@ -91,6 +91,10 @@ class Profile(Columns):
         Local hour of the start.
     same_day : ndarray of bool
         Day cases: leave on day 0.
+    sooner : ndarray of float64
+        Of a planted change: taken off the delay; 0 where there is none.
+    sooner_from : ndarray of int64
+        Day of stay from which it works.
     """
 
     slow: Floats
@@ -104,6 +108,8 @@ class Profile(Columns):
     weekday: Ints
     hour: Floats
     same_day: Flags
+    sooner: Floats
+    sooner_from: Ints
 
 
 def profile_of(arrivals: Arrivals, people: People, seen: Presentation, sites: Sites) -> Profile:
@@ -134,6 +140,8 @@ def profile_of(arrivals: Arrivals, people: People, seen: Presentation, sites: Si
         weekday=(arrivals.day + 3) % 7,
         hour=arrivals.hour,
         same_day=arrivals.kind == DAY_CASE,
+        sooner=np.zeros(arrivals.day.size),
+        sooner_from=np.zeros_like(arrivals.day),
     )
 
 

@@ -25,6 +25,25 @@ _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change planted at one site: synthetic, so that an evaluation can be put to the test.
+
+    Parameters
+    ----------
+    site : str
+        Code of the site.
+    start : date
+        Local day from which it works, for whoever is in hospital then or comes later.
+    sooner : float
+        Added to the log-odds, each day, of leaving while waiting once ready; 0 plants nothing.
+    """
+
+    site: str
+    start: date
+    sooner: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrustSettings:
     """Size, period and seed of a synthetic acute trust.
 
@@ -40,6 +59,8 @@ class TrustSettings:
         First local day of the period.
     days : int
         Length of the period; what lies after it has not happened yet in the data.
+    changes : tuple of Change
+        Planted effects; none is the trust as it was.
 
     Raises
     ------
@@ -52,6 +73,7 @@ class TrustSettings:
     seed: int = 1
     start: date = date(2025, 10, 1)
     days: int = 365
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
@@ -74,7 +96,10 @@ class TrustSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Settings as JSON values."""
-        return asdict(self) | {"start": self.start.isoformat()}
+        told = asdict(self) | {"start": self.start.isoformat()}
+        changes = [asdict(one) | {"start": one.start.isoformat()} for one in self.changes]
+        del told["changes"]
+        return told | ({"changes": changes} if changes else {})
 
     def digest(self) -> str:
         """SHA-256 of the settings."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from homeward.output import json_option, reporter, show
 
 if TYPE_CHECKING:
     from feature_store.manifest import Manifest
+    from feature_store.simulation import Change
 
 
 @click.command(epilog="Example: homeward simulate --out var/trust --spells 20000 --seed 1")
@@ -33,9 +34,24 @@ if TYPE_CHECKING:
     help="First day of the period.",
 )
 @click.option("--days", default=365, show_default=True, help="Length of the period.")
+@click.option(
+    "--plant",
+    "planted",
+    multiple=True,
+    metavar="SITE:DAY:LOG_ODDS",
+    help="From that day those who wait at that site leave sooner (SYN01:2026-02-02:0.8).",
+)
 @json_option
 def command(
-    *, out: Path, spells: int, sites: int, seed: int, start: datetime, days: int, as_json: bool
+    *,
+    out: Path,
+    spells: int,
+    sites: int,
+    seed: int,
+    start: datetime,
+    days: int,
+    planted: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write a synthetic acute trust as an event dataset.
 
@@ -45,12 +61,30 @@ def command(
     """
     from feature_store.simulation import TrustSettings, simulate
 
-    settings = TrustSettings(spells=spells, sites=sites, seed=seed, start=start.date(), days=days)
+    settings = TrustSettings(
+        spells=spells,
+        sites=sites,
+        seed=seed,
+        start=start.date(),
+        days=days,
+        changes=tuple(_change(text) for text in planted),
+    )
     report = reporter()
     manifest = simulate(
         settings, out, progress=lambda done, of: report(f"{done:,} of {of:,} spells")
     )
     show(asdict(manifest), _summary(manifest, out), as_json=as_json)
+
+
+def _change(text: str) -> Change:
+    from feature_store.simulation import Change
+
+    try:
+        site, day, sooner = text.split(":")
+        return Change(site=site, start=date.fromisoformat(day), sooner=float(sooner))
+    except ValueError as error:
+        msg = "--plant: SITE:YYYY-MM-DD:LOG_ODDS expected"
+        raise click.UsageError(msg) from error
 
 
 def _summary(manifest: Manifest, out: Path) -> str:
