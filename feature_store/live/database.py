@@ -1,4 +1,4 @@
-"""Connections, transactions and migrations of the live store; the only file that knows dialects."""
+"""Connections, transactions and migrations of the database; what the record keeps in it too."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Answer = TypeVar("Answer")
 
 
 class StoreUnavailable(HomewardError):
-    """The live store cannot be reached or written now; nothing was changed. HTTP 503."""
+    """The database cannot be reached or written now; nothing was changed. HTTP 503."""
 
 
 # ---- engines -------------------------------------------------------------------------------------
@@ -72,13 +72,13 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
     try:
         address = make_url(url)
     except ArgumentError as error:
-        msg = "live store: an address such as sqlite:///PATH or postgresql://... expected"
+        msg = "database: an address such as sqlite:///PATH or postgresql://... expected"
         raise BadInput(msg) from error
     kind = address.get_backend_name()
     if kind == "postgresql":
         return _postgres_engine(address)
     if kind != "sqlite" or not address.database or address.database == ":memory:":
-        msg = "live store: sqlite:///PATH or postgresql://... expected, got another kind of address"
+        msg = "database: sqlite:///PATH or postgresql://... expected, got another kind of address"
         raise BadInput(msg)
     return _sqlite_engine(address, durable=durable)
 
@@ -168,7 +168,7 @@ def _told_plainly() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        msg = f"the live store cannot be used now ({type(cause).__name__})"
+        msg = f"the database cannot be used now ({type(cause).__name__})"
         raise StoreUnavailable(msg) from error
 
 
@@ -210,8 +210,18 @@ def _is_postgres(engine: Engine) -> bool:
 # ---- migrations ----------------------------------------------------------------------------------
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema up to date; whoever comes second finds it so.
+def migrate(
+    engine: Engine, *, migrations: Path = _MIGRATIONS, version_table: str = VERSION_TABLE
+) -> None:
+    """Bring a schema up to date; whoever comes second finds it so.
+
+    Parameters
+    ----------
+    engine : Engine
+    migrations : Path
+        Folder of the Alembic revisions; each schema in a database has its own.
+    version_table : str
+        Where the revision of this schema is noted.
 
     Raises
     ------
@@ -219,14 +229,14 @@ def migrate(engine: Engine) -> None:
         A newer Homeward wrote this store.
     StoreUnavailable
     """
-    script = ScriptDirectory(os.fspath(_MIGRATIONS), version_locations=[os.fspath(_MIGRATIONS)])
+    script = ScriptDirectory(os.fspath(migrations), version_locations=[os.fspath(migrations)])
 
     def work(connection: Connection) -> None:
         take_turns(connection)
         context = MigrationContext.configure(
             connection,
             opts={
-                "version_table": VERSION_TABLE,
+                "version_table": version_table,
                 "script": script,
                 "fn": lambda current, _context: script._upgrade_revs("head", current),  # noqa: SLF001 - what alembic.command.upgrade does, without its env.py
             },
@@ -238,5 +248,5 @@ def migrate(engine: Engine) -> None:
     try:
         write(engine, work)
     except CommandError as error:
-        msg = "live store: written by a newer Homeward; update this one, or name another database"
+        msg = "database: written by a newer Homeward; update this one, or name another database"
         raise BadInput(msg) from error
