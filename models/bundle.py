@@ -54,6 +54,8 @@ class Bundle:
         Registered name.
     card, evaluation, provenance : mapping
         Plain JSON data, free of patient values.
+    checksum : str, optional
+        Of the manifest, and so of every file; None for a bundle that was not read from disk.
     """
 
     model: StayModel
@@ -62,6 +64,7 @@ class Bundle:
     card: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    checksum: str | None = None
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> None:
@@ -142,6 +145,7 @@ def load_bundle(folder: Path) -> Bundle:
         card=json.loads(texts["card.json"]),
         evaluation=json.loads(texts["evaluation.json"]),
         provenance=manifest["provenance"],
+        checksum=manifest["checksum"],
     )
 
 

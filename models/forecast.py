@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -88,6 +88,9 @@ class Forecast:
         Families of facts that would sharpen this score, most useful first.
     completeness : float
         Share of the model's usable information that was there, 0 to 1.
+    features : bytes
+        Values of the feature set as used, float64, little-endian: with ``days_so_far`` they are
+        all that the model knew. Clinical, so never shown.
     """
 
     days_so_far: int
@@ -100,6 +103,7 @@ class Forecast:
     log_odds: float
     missing: tuple[str, ...]
     completeness: float
+    features: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

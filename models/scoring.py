@@ -75,6 +75,7 @@ def forecast(
             told[row],
             missing[row],
             float(completeness[row]),
+            matrix[row].astype("<f8", copy=False).tobytes(),
         )
         for row in range(len(days_so_far))
     ]
@@ -96,6 +97,7 @@ def _forecast(  # noqa: PLR0913, PLR0917 - private: one row of many columns
     reasons: tuple[Reason, ...],
     missing: tuple[str, ...],
     completeness: float,
+    features: bytes,
 ) -> Forecast:
     probability = {days: _known(chance[row]) for days, chance in chances.items()}
     p10, p50, p90 = (None if np.isnan(column[row]) else int(column[row]) for column in quantiles)
@@ -110,6 +112,7 @@ def _forecast(  # noqa: PLR0913, PLR0917 - private: one row of many columns
         log_odds=float(explanation.log_odds[row]),
         missing=missing,
         completeness=completeness,
+        features=features,
     )
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from models.forecast import Forecast, Refusal
 from service import wire
-from service.audit import AuditRow
 from service.reading import read_scores_request
-from service.sites import within_sites
-from service.translate import Question, to_question, to_score
+from service.record import About, Answer, AuditRow, account
+from service.sites import last_known, within_sites
+from service.translate import Question, microseconds, to_question, to_score
 
 if TYPE_CHECKING:
     from feature_store.events import Events
@@ -46,6 +46,8 @@ class ServedModel:
     card, provenance : mapping
     origin : str
         Where it was loaded from: registry, local copy, folder.
+    checksum : str, optional
+        Of the whole bundle.
     """
 
     name: wire.ModelName
@@ -55,14 +57,16 @@ class ServedModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     origin: str = "folder"
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asked, under which request."""
+    """Who asked, under which request, at which address."""
 
     caller: str
     request_id: str
+    route: str
     pseudonyms: Pseudonyms
     sites: frozenset[str] | None = None
     clock: Callable[[], int] = time.time_ns
@@ -103,7 +107,8 @@ def answer_scores(
     if asker.sites is not None:
         question = within_sites(question, asker.sites)
     forecasts = model.score(question.events, question.snapshots, reasons=reasons)
-    words = _words(request, question, forecasts)
+    said = dict(zip(question.asked, forecasts, strict=True)) | question.refused
+    words = _words(request, question, said)
     answer = wire.ScoresAnswer(
         model=model.name,
         scores=[word for word in words if isinstance(word, wire.Score)],
@@ -111,15 +116,15 @@ def answer_scores(
     )
     encoded = wire.encode(answer)
     took = round((time.perf_counter() - began) * 1e6)
-    rows = _account(request, words, model, asker, latency_us=took)
+    told = _told(request, model, asker, latency_us=took)
+    rows = _account(request, question, said, words, asker, told)
     return Answered(encoded, answer, question, rows)
 
 
 def _words(
-    request: wire.ScoresRequest, question: Question, forecasts: Sequence[Forecast | Refusal]
+    request: wire.ScoresRequest, question: Question, said: Mapping[int, Forecast | Refusal]
 ) -> list[wire.Score | wire.RefusedSpell]:
     """What is said of each spell, in the order of the request."""
-    said = dict(zip(question.asked, forecasts, strict=True)) | question.refused
     words: list[wire.Score | wire.RefusedSpell] = []
     for position, spell in enumerate(request.spells):
         word = said[position]
@@ -131,34 +136,43 @@ def _words(
     return words
 
 
+def _told(
+    request: wire.ScoresRequest, model: ServedModel, asker: Asker, *, latency_us: int
+) -> Answer:
+    """What the rows of this answer share."""
+    return Answer(
+        caller=asker.caller,
+        request_id=asker.request_id,
+        route=asker.route,
+        answered_at=asker.clock() // 1000,
+        latency_us=latency_us,
+        prediction_time=microseconds(request.prediction_time),
+        model=model.name.name,
+        model_version=model.name.version,
+        model_hash=model.checksum,
+        feature_set_hash=model.feature_set_hash,
+    )
+
+
 def _account(
     request: wire.ScoresRequest,
+    question: Question,
+    said: Mapping[int, Forecast | Refusal],
     words: list[wire.Score | wire.RefusedSpell],
-    model: ServedModel,
     asker: Asker,
-    *,
-    latency_us: int,
+    told: Answer,
 ) -> list[AuditRow]:
-    """One row for each spell of a request, scored or refused; no clinical value in it."""
-    answered_at = asker.clock() // 1000
+    """One row for each spell of a request, scored or refused."""
+    sites, wards = last_known(question, "SITE"), last_known(question, "WARD")
     rows = []
-    for spell, word in zip(request.spells, words, strict=True):
-        score = word if isinstance(word, wire.Score) else None
-        rows.append(
-            AuditRow(
-                score_id=score.score_id if score else None,
-                answered_at=answered_at,
-                caller=asker.caller,
-                request_id=asker.request_id,
-                spell=asker.pseudonyms.spell(spell.spell_id),
-                prediction_time=request.prediction_time.isoformat(),
-                model=model.name.name,
-                model_version=model.name.version,
-                feature_set_hash=model.feature_set_hash,
-                inputs_hash=asker.pseudonyms.fingerprint(wire.encode(spell)),
-                probability=wire.encode(score.probability).decode() if score else None,
-                refused=word.reason if isinstance(word, wire.RefusedSpell) else None,
-                latency_us=latency_us,
-            )
+    for position, (spell, word) in enumerate(zip(request.spells, words, strict=True)):
+        about = About(
+            spell=asker.pseudonyms.spell(spell.spell_id),
+            subject=asker.pseudonyms.subject(spell.subject_id),
+            site=sites.get(position),
+            ward=wards.get(position),
+            inputs_hash=asker.pseudonyms.fingerprint(wire.encode(spell)),
         )
+        score_id = word.score_id if isinstance(word, wire.Score) else None
+        rows.append(account(told, about, said[position], score_id=score_id))
     return rows

@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from service.audit import Audit, SqliteAudit
 from service.door import make_access
 from service.envelope import Envelope
 from service.identifiers import Pseudonyms, pseudonym_secret
@@ -21,6 +20,7 @@ from service.openapi import describe
 from service.parts import Parts
 from service.problems import KINDS, Problem
 from service.rates import Rates
+from service.record import Audit, open_audit
 from service.routes import operations
 from service.scores import Scores
 from service.settings import Settings
@@ -60,7 +60,7 @@ def create_app(
         access=make_access(settings),
         rates=Rates(settings.requests_per_minute),
         shelf=Shelf(),
-        audit=audit or SqliteAudit(settings.database),
+        audit=audit or open_audit(settings.database),
         metrics=Metrics(),
         pseudonyms=Pseudonyms(pseudonym_secret(settings)),
     )

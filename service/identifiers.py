@@ -96,6 +96,10 @@ class Pseudonyms:
         """Stand-in for a spell's identifier."""
         return self._identity.spell(identifier)
 
+    def subject(self, identifier: str) -> int:
+        """Stand-in for a patient's identifier."""
+        return self._identity.subject(identifier)
+
     def fingerprint(self, content: bytes) -> str:
         """Keyed hash of content: proves sameness, and cannot be guessed back from short content."""
         return hmac.digest(self._secret, content, "sha256").hex()

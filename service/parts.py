@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from service.access import Access
-    from service.audit import Audit
     from service.identifiers import Pseudonyms
     from service.metrics import Metrics
     from service.rates import Rates
+    from service.record import Audit
     from service.settings import Settings
     from service.supply import Shelf
 

@@ -18,11 +18,11 @@ from models.scoring import TOP_REASONS
 from service.access import Caller, allow
 from service.access import Scope as KeyScope
 from service.answering import Answered, Asker, ServedModel, answer_scores
-from service.audit import AuditUnavailable
 from service.body import expect_json, read_body
 from service.envelope import INFO, send_body
 from service.logs import LOGGER
 from service.problems import Fault, Problem, unavailable
+from service.record import AuditUnavailable
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -64,6 +64,7 @@ class Scores:
         asker = Asker(
             caller=caller.name,
             request_id=info.request_id,
+            route=self.path,
             pseudonyms=parts.pseudonyms,
             sites=caller.sites,
         )

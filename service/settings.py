@@ -83,7 +83,7 @@ class Settings:
         repr=False,
         metadata=_about(
             "Database of the audit and the live store (default: SQLite in HOMEWARD_VAR)",
-            "sqlite:///PATH",
+            "sqlite:///PATH or postgresql://USER@HOST/NAME",
         ),
     )
     var: Path = field(
@@ -215,8 +215,8 @@ class Settings:
         return None
 
     @property
-    def database(self) -> Path:
-        """File of the SQLite database.
+    def database(self) -> str:
+        """Address of the database.
 
         Raises
         ------
@@ -224,14 +224,15 @@ class Settings:
             The address is of another kind of database.
         """
         if self.database_url is None:
-            return self.var / "homeward.db"
-        scheme, found, path = self.database_url.partition("sqlite:///")
-        if scheme or not found or not path:
+            return f"sqlite:///{self.var / 'homeward.db'}"
+        scheme, found, rest = self.database_url.partition("://")
+        if not found or not rest.strip("/") or scheme not in {"sqlite", "postgresql"}:
             msg = (
-                f"{variable('database_url')}: sqlite:///PATH expected, got another kind of address"
+                f"{variable('database_url')}: sqlite:///PATH or postgresql://USER@HOST/NAME "
+                "expected, got another kind of address"
             )
             raise BadInput(msg)
-        return Path(path)
+        return self.database_url
 
 
 def variable(name: str) -> str:

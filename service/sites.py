@@ -1,4 +1,4 @@
-"""Patients of other sites are not scored for a caller who may see some sites only."""
+"""Where patients are, and that a caller who may see some sites only gets no score of others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def within_sites(question: Question, sites: frozenset[str]) -> Question:
     question : Question
     sites : frozenset of str
     """
-    where = _sites(question)
+    where = last_known(question, "SITE")
     kept = np.array([where.get(position) in sites for position in question.asked], np.bool_)
     others = {
         position: OTHER_SITE
@@ -44,19 +44,32 @@ def within_sites(question: Question, sites: frozenset[str]) -> Question:
     )
 
 
-def _sites(question: Question) -> dict[int, str]:
-    """Last known site of each spell asked about, by its position; of the last sent, if at once."""
+def last_known(question: Question, family: str) -> dict[int, str]:
+    """Last known value of a family, of each spell asked about that has one, by its position.
+
+    Of several at once the last sent counts. Only what was said of the spell itself does, not the
+    patient's history.
+
+    Parameters
+    ----------
+    question : Question
+    family : str
+        ``SITE`` or ``WARD``.
+    """
     events, snapshots = question.events, question.snapshots
-    names = [value_of(code) if family_of(code) == "SITE" else None for code in events.codes]
-    is_site = np.array([name is not None for name in names], np.bool_)
-    rows = np.flatnonzero(is_site[events.code]) if len(events) else np.array([], np.intp)
+    names = [value_of(code) if family_of(code) == family else None for code in events.codes]
+    is_told = np.array([name is not None for name in names], np.bool_)
+    if not is_told.any():
+        return {}
+    rows = np.flatnonzero(is_told[events.code])
+    visible_at = events.visible_at
     admitted = dict(zip(question.asked, snapshots.spell_start.tolist(), strict=True))
     now = dict(zip(question.asked, snapshots.prediction_time.tolist(), strict=True))
     found: dict[int, str] = {}
     for row in rows[np.argsort(events.time[rows], kind="stable")].tolist():
         position = int(events.subject_id[row])
         name = names[events.code[row]]
-        if position not in admitted or name is None or events.visible_at[row] > now[position]:
+        if position not in admitted or name is None or visible_at[row] > now[position]:
             continue
         if _is_of(events.spell_id, events.time, row, position, admitted[position]):
             found[position] = name

@@ -200,6 +200,7 @@ def open_bundle(fetched: Fetched, *, origin: str) -> ServedModel:
         card=bundle.card,
         provenance=bundle.provenance,
         origin=origin,
+        checksum=bundle.checksum,
     )
 
 

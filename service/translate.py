@@ -72,7 +72,7 @@ class Question:
 
 def to_question(request: wire.ScoresRequest, columns: Columns) -> Question:
     """Events and snapshots of a request, with what cannot be asked set apart."""
-    now = _microseconds(request.prediction_time)
+    now = microseconds(request.prediction_time)
     events = _events(request.spells, columns)
     visible = events.visible_at
     late = visible > now
@@ -85,7 +85,7 @@ def to_question(request: wire.ScoresRequest, columns: Columns) -> Question:
             refused[position] = start
         elif position not in refused:
             asked.append(position)
-            starts.append(_microseconds(start))
+            starts.append(microseconds(start))
     at = np.array(asked, np.int64)
     size = len(request.spells)
     return Question(
@@ -104,13 +104,13 @@ def to_question(request: wire.ScoresRequest, columns: Columns) -> Question:
 def _events(spells: list[wire.Spell], columns: Columns) -> Events:
     return Events.build(
         subject_id=np.repeat(np.arange(len(spells)), columns.sizes),
-        time=[_microseconds(moment) if moment else NO_TIME for moment in columns.time],
+        time=[microseconds(moment) if moment else NO_TIME for moment in columns.time],
         code=columns.code,
         numeric_value=[
             np.nan if value is None or value is UNSET else value for value in columns.numeric_value
         ],
         spell_id=_owners(spells, columns),
-        recorded_at=[_microseconds(moment) if moment else NO_TIME for moment in columns.recorded_at]
+        recorded_at=[microseconds(moment) if moment else NO_TIME for moment in columns.recorded_at]
         if any(columns.recorded_at)
         else None,
     )
@@ -132,7 +132,8 @@ def _owners(spells: list[wire.Spell], columns: Columns) -> list[int] | None:
     return owners
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds(moment: datetime) -> int:
+    """Moment as the events know it: microseconds since 1970 in UTC."""
     return (moment - _EPOCH) // _MICROSECOND
 
 

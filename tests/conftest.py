@@ -6,10 +6,12 @@ a marked test that is skipped, for whatever reason, fails.
 """
 
 import os
+import secrets
 import shutil
 import socket
 import sys
 from collections import Counter
+from contextlib import closing, contextmanager
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -135,3 +137,40 @@ def stay_on_this_machine(event: str, arguments: tuple) -> None:
 
 
 sys.addaudithook(stay_on_this_machine)
+
+
+# ---- databases to throw away ---------------------------------------------------------------------
+
+
+@contextmanager
+def postgres_database():
+    """Create a database of its own on the PostgreSQL server, hand out its address, drop it."""
+    from sqlalchemy.engine import make_url
+
+    given = make_url(os.environ.get("HOMEWARD_TEST_POSTGRES_URL", "postgresql://127.0.0.1:5432"))
+    server = given.set(username=given.username or "postgres", database=given.database or "postgres")
+    name = f"homeward_test_{secrets.token_hex(6)}"
+    tell_server(server, f'CREATE DATABASE "{name}"')
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        tell_server(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def tell_server(server, statement):
+    """Run one statement that no transaction may hold."""
+    import psycopg
+
+    address = server.render_as_string(hide_password=False)
+    with closing(psycopg.connect(address, autocommit=True)) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request, tmp_path):
+    """Address of an empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'homeward.db'}"
+        return
+    with postgres_database() as url:
+        yield url

@@ -54,7 +54,7 @@ def command(
         raise BadInput("HOMEWARD_PSEUDONYM_KEY_FILE: a key file expected; homeward key makes one")
     identity = Identity(read_key(settings.pseudonym_key_file))
     feed = Feed(frozenset(facility) or None, live=not test)
-    store = open_store(settings.database_url or f"sqlite:///{settings.var / 'homeward.db'}")
+    store = open_store(settings.database)
 
     def answer(message: bytes) -> Ack:
         return process(message, store, time.time_ns() // 1000, identity=identity, feed=feed)

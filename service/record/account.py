@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -135,7 +135,6 @@ def account(
     score_id : str or None
         Under which the score was given; None for a refusal.
     """
-    scored = isinstance(said, Forecast)
     return AuditRow(
         score_id,
         answer.answered_at,
@@ -153,15 +152,15 @@ def account(
         answer.model_hash,
         answer.feature_set_hash,
         about.inputs_hash,
-        *(_numbers(said) if scored else _NOTHING),
-        None if scored else said.reason,
-        answer.latency_us,
-        said.features if scored else None,
-        told(said.reasons) if scored else None,
+        *(_of_score(said, answer) if isinstance(said, Forecast) else _of_refusal(said, answer)),
     )
 
 
-def _numbers(forecast: Forecast) -> tuple[int | float | str | None, ...]:
+def _of_refusal(refusal: Refusal, answer: Answer) -> tuple[Any, ...]:
+    return (*_NOTHING, refusal.reason, answer.latency_us, None, None)
+
+
+def _of_score(forecast: Forecast, answer: Answer) -> tuple[Any, ...]:
     chance, day = forecast.probability, forecast.discharge_day
     return (
         forecast.days_so_far,
@@ -176,6 +175,10 @@ def _numbers(forecast: Forecast) -> tuple[int | float | str | None, ...]:
         forecast.log_odds + 0.0,
         forecast.completeness,
         " ".join(forecast.missing),
+        None,
+        answer.latency_us,
+        forecast.features,
+        told(forecast.reasons),
     )
 
 

@@ -118,7 +118,7 @@ def feedback_id_of(
     """Identifier of what is said, by whom, of which score; 32 hexadecimal digits.
 
     >>> feedback_id_of("s", "hub", "seen", None, None, None)[:8]
-    '00000000'
+    '2f3bb7c8'
     """
     content = (score_id, caller, verdict, reason, action, expected_discharge_at)
     return hashlib.sha256(msgspec.msgpack.encode(content)).hexdigest()[:32]

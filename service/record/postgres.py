@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
-from feature_store.errors import BadInput
 from feature_store.live import StoreUnavailable
 from service.record.schema import DETAILS, FEEDBACK, SCORES
 from service.record.writing import (
@@ -47,7 +45,6 @@ QUIET_SECONDS: Final = 0.25
 """After a failure the database is left alone for so long; appends fail at once meanwhile."""
 
 _INSERT: Final = {table: insertion(table, "%s") for table in (SCORES, DETAILS, FEEDBACK)}
-_GONE = (psycopg.Error, SQLAlchemyError, StoreUnavailable, BadInput, OSError)
 _OF_THE_ROWS = (psycopg.IntegrityError, psycopg.DataError)
 
 
@@ -157,8 +154,6 @@ class PostgresAudit:
     def _keep(self, group: list[_Waiting]) -> None:
         error: Exception | None = None
         try:
-            if time.monotonic() < self._quiet_until:
-                raise StoreUnavailable("the database did not answer a moment ago")
             self._commit([row for one in group for row in one.rows])
         except _OF_THE_ROWS as found:
             self._let_go()
@@ -167,14 +162,17 @@ class PostgresAudit:
                     self._keep([one])
                 return
             error = found
-        except _GONE as found:
+        except Exception as found:  # noqa: BLE001 - whatever it is, who waits must be told
             self._let_go()
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            if not isinstance(found, StoreUnavailable) or time.monotonic() >= self._quiet_until:
+                self._quiet_until = time.monotonic() + QUIET_SECONDS
             error = found
         for one in group:
             one.tell(error)
 
     def _commit(self, rows: Sequence[Kept]) -> None:
+        if time.monotonic() < self._quiet_until:
+            raise StoreUnavailable("the database did not answer a moment ago")
         connection = self._connected()
         end = self._end or open_chain(self._engine, now=self._clock() // 1000)
         self._end = None
@@ -188,8 +186,8 @@ class PostgresAudit:
         if self._connection is None:
             self._prepare()
             pooled = self._engine.raw_connection()
-            pooled.detach()
             connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
+            pooled.detach()
             connection.autocommit = True
             self._connection = connection
         return self._connection

@@ -147,3 +147,6 @@ CHAINED: Final = (SCORES, FEEDBACK, RETENTIONS)
 
 KEPT: Final = (CHAINS, SCORES, DETAILS, FEEDBACK, RETENTIONS, GAPS)
 """Tables that triggers guard."""
+
+NAME_OF: Final = {table: str(table.name) for table in METADATA.sorted_tables}
+"""Names as plain text, which SQLAlchemy's are not: they are part of what is hashed."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection, Engine, Table, event, func, insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from feature_store.live.database import migrate, open_engine, take_turns, write
 from service.record.account import AuditRow
@@ -21,7 +23,7 @@ from service.record.chain import (
     link,
 )
 from service.record.feedback import FeedbackRow
-from service.record.schema import CHAINED, CHAINS, DETAILS, FEEDBACK, SCORES, VERSION_TABLE
+from service.record.schema import CHAINED, CHAINS, DETAILS, FEEDBACK, NAME_OF, SCORES, VERSION_TABLE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +34,7 @@ WAIT_SECONDS: Final = 2
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _OF_DETAILS = 2  # last fields of a row that go into a table of their own
+_SCORES, _FEEDBACK = NAME_OF[SCORES], NAME_OF[FEEDBACK]
 _cells = msgspec.structs.astuple
 
 Kept = AuditRow | FeedbackRow
@@ -71,7 +74,7 @@ def open_database(url: str) -> Engine:
     BadInput
         Another kind of address.
     """
-    engine = open_engine(url)
+    engine = open_engine(_hurried(url))
 
     @event.listens_for(engine, "connect")
     def _hurry(connection: Any, _record: object) -> None:
@@ -83,6 +86,20 @@ def open_database(url: str) -> Engine:
             connection.commit()
 
     return engine
+
+
+def _hurried(url: str) -> str:
+    """Address under which PostgreSQL is given up soon: a silent network would hang for minutes."""
+    if url.startswith("sqlite"):
+        return url
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        return url  # refused below, in words that do not repeat it
+    usual = {"connect_timeout": str(WAIT_SECONDS), "tcp_user_timeout": str(WAIT_SECONDS * 1000)}
+    return address.update_query_dict({**usual, **address.query}).render_as_string(
+        hide_password=False
+    )
 
 
 def prepare(engine: Engine) -> None:
@@ -150,10 +167,10 @@ def chained(rows: Sequence[Kept], end: End) -> Links:
                 told = digest(features, reasons)
                 details.append((entry, features, reasons))
             cells = (*cells[:-_OF_DETAILS], told)
-            before = link(before, SCORES.name, cells)
+            before = link(before, _SCORES, cells)
             scores.append((*cells, before))
         else:
-            before = link(before, FEEDBACK.name, cells)
+            before = link(before, _FEEDBACK, cells)
             feedback.append((*cells, before))
     made = {SCORES: scores, DETAILS: details, FEEDBACK: feedback}
     return Links(End(entry, before), {table: some for table, some in made.items() if some})
@@ -188,7 +205,7 @@ def begin_chain(connection: Connection, *, now: int) -> End:
     heads = [head for head in heads_of(connection) if head.entry not in named]
     number = 1 + (connection.scalar(select(func.max(CHAINS.c.chain))) or 0)
     cells = (number, now, heads_to_text(heads))
-    end = End(first_entry(number), link(BEGINNING, CHAINS.name, cells))
+    end = End(first_entry(number), link(BEGINNING, NAME_OF[CHAINS], cells))
     values = dict(zip(CHAINS.c.keys(), (*cells, end.hash), strict=True))
     connection.execute(insert(CHAINS), [values])
     return end

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -133,6 +134,7 @@ def fake_forecast(days_so_far):
         log_odds=-0.5,
         missing=("CFS",),
         completeness=0.5,
+        features=np.array([84.0, np.nan]).tobytes(),
     )
 
 

@@ -158,7 +158,7 @@ def test_with_keys_it_may_listen_anywhere(start, request_body, tmp_path):
         ([], {"HOMEWARD_API_KEYS_FILE": "/nowhere/keys.json"}, "keys.json: a file of API keys"),
         ([], {"HOMEWARD_MODEL_URI": "/nowhere/model"}, "model: a model bundle expected"),
         ([], {"HOMEWARD_MODLE_URI": "x"}, "did you mean HOMEWARD_MODEL_URI"),
-        ([], {"HOMEWARD_DATABASE_URL": "postgresql://u:hunter2@db/x"}, "HOMEWARD_DATABASE_URL"),
+        ([], {"HOMEWARD_DATABASE_URL": "mysql://u:hunter2@db/x"}, "HOMEWARD_DATABASE_URL"),
         (["--workers", "2"], {"HOMEWARD_MODEL_URI": "/nowhere/model"}, "a model bundle expected"),
     ],
 )

@@ -1,7 +1,5 @@
 """Settings: typed, frozen, and no name that means nothing."""
 
-from pathlib import Path
-
 import pytest
 
 from feature_store.errors import BadInput
@@ -11,7 +9,7 @@ from service.settings import NAMES, Settings
 def test_the_defaults_are_those_of_the_interface():
     settings = Settings.from_environment({})
     assert settings.model_uri == "models:/long-stay@champion"
-    assert settings.database == Path("var/homeward.db")
+    assert settings.database == "sqlite:///var/homeward.db"
     assert settings.api_keys_file is None
     assert not settings.unaudited_answers
 
@@ -37,7 +35,7 @@ def test_every_setting_is_read():
     }
     assert set(given) == set(NAMES)
     settings = Settings.from_environment(given | {"PATH": "/bin"})
-    assert settings.database == Path("/data/h.db")
+    assert settings.database == "sqlite:////data/h.db"
     assert (settings.hub_capacity, settings.max_body_mib) == (12, 4)
     assert settings.unaudited_answers
 
@@ -82,8 +80,8 @@ def test_a_value_of_another_kind_stops_the_start(name, value):
         Settings.from_environment({name: value})
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:hunter2@db/h", "sqlite:///", "h.db"])
-def test_only_sqlite_is_a_database_today(url):
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@db/h", "sqlite:///", "h.db", "postgresql://"])
+def test_a_database_is_sqlite_or_postgresql(url):
     settings = Settings.from_environment({"HOMEWARD_DATABASE_URL": url})
     with pytest.raises(BadInput, match="HOMEWARD_DATABASE_URL") as caught:
         _ = settings.database
