@@ -20,7 +20,7 @@ from service.openapi import describe
 from service.parts import Parts
 from service.problems import KINDS, Problem
 from service.rates import Rates
-from service.record import Audit, open_audit
+from service.record import Audit, Record, open_audit
 from service.routes import operations
 from service.scores import Scores
 from service.settings import Settings
@@ -61,6 +61,7 @@ def create_app(
         rates=Rates(settings.requests_per_minute),
         shelf=Shelf(),
         audit=audit or open_audit(settings.database),
+        record=Record(settings.database),
         metrics=Metrics(),
         pseudonyms=Pseudonyms(pseudonym_secret(settings)),
     )
@@ -86,6 +87,7 @@ def create_app(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         parts.audit.close()
+        parts.record.close()
 
     return _assemble(parts, lifespan)
 

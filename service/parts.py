@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from service.identifiers import Pseudonyms
     from service.metrics import Metrics
     from service.rates import Rates
-    from service.record import Audit
+    from service.record import Audit, Record
     from service.settings import Settings
     from service.supply import Shelf
 
@@ -23,6 +23,7 @@ class Parts:
     access: Access
     shelf: Shelf
     audit: Audit
+    record: Record
     metrics: Metrics
     rates: Rates
     pseudonyms: Pseudonyms

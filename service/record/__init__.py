@@ -12,6 +12,7 @@ from typing import Final
 from service.record.account import About, Answer, AuditRow, account
 from service.record.feedback import FeedbackRow
 from service.record.postgres import PostgresAudit
+from service.record.reading import Record
 from service.record.sqlite import SqliteAudit
 from service.record.writing import Audit, AuditUnavailable
 
@@ -23,6 +24,7 @@ __all__ = [
     "AuditUnavailable",
     "FeedbackRow",
     "PostgresAudit",
+    "Record",
     "SqliteAudit",
     "account",
     "open_audit",

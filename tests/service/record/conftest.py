@@ -47,10 +47,8 @@ ROW = {
 
 def row_of(number=None, **changed):
     """Account of a score; the same but for what is changed, or for its number."""
-    given = ROW | changed
-    if number is not None:
-        given |= {"score_id": f"score-{number}", "answered_at": number}
-    return AuditRow(**given)
+    own = {} if number is None else {"score_id": f"score-{number}", "answered_at": number}
+    return AuditRow(**ROW | own | changed)
 
 
 @pytest.fixture
