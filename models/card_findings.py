@@ -14,6 +14,9 @@ SYNTHETIC: Final = (
 Lines = list[tuple[str, str]]
 """Items of a section: name and text."""
 
+_NOT_PEOPLE: Final = frozenset({"elapsed", "month"})
+"""Groupings of snapshots that say nothing of who the patient is."""
+
 
 def performance(evaluation: Mapping[str, Any]) -> Lines:
     """How it did on held-out spells, beside the baselines."""
@@ -110,7 +113,7 @@ def _inequalities(evaluation: Mapping[str, Any]) -> str:
     for days, by_name in evaluation["groups"].items():
         for name, groups in by_name.items():
             for group in groups:
-                if name == "elapsed" or group["too_few"]:
+                if name in _NOT_PEOPLE or group["too_few"]:
                     continue
                 gap = group["metrics"]["calibration_intercept"]
                 if gap["low"] is not None and (gap["low"] > 0 or gap["high"] < 0):
@@ -131,7 +134,7 @@ def _too_few(evaluation: Mapping[str, Any]) -> str:
             for by_name in evaluation["groups"].values()
             for name, groups in by_name.items()
             for group in groups
-            if group["too_few"] and name != "elapsed"
+            if group["too_few"] and name not in _NOT_PEOPLE
         }
     )
     return ", ".join(few) or "none"

@@ -28,7 +28,12 @@ from models.judging.groups import bands
 from training.facts import AGE_BANDS, AGE_EDGES, UNKNOWN, ages, methods
 from training.material import Material
 
-NAMES: Final[Mapping[str, str]] = {"lr": "logistic regression", "rule": "age-and-method rule"}
+NAMES: Final[Mapping[str, str]] = {
+    "lr": "logistic regression",
+    "rule": "age-and-method rule",
+    "hfrs": "hospital frailty risk score",
+    "champion": "last model",
+}
 
 _PRIOR_ROWS: Final = 50.0
 """Snapshots at which a cell of the rule counts half for itself, half for its day of stay."""

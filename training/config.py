@@ -64,12 +64,16 @@ class JudgingSettings:
         Of the bootstrap by patient.
     capacity : int
         Patients a hub can take up, a site and day (HOMEWARD_HUB_CAPACITY is the live one).
+    alert : float
+        Chance at which somebody is alerted, for lead time, alerts a shift and net benefit. The
+        default is where a score's band is high.
     baseline_rows : int
         Most snapshots that the logistic regression is fitted on, whole spells by chance.
     """
 
     replicates: int = REPLICATES
     capacity: int = 10
+    alert: float = 0.5
     baseline_rows: int = 60_000
 
     def __post_init__(self) -> None:
@@ -83,6 +87,9 @@ class JudgingSettings:
             if getattr(self, key) < fewest:
                 msg = f"[judging]: {key} of {fewest} or more expected"
                 raise BadInput(msg)
+        if not 0.0 < self.alert < 1.0:
+            msg = "[judging]: alert between 0 and 1 expected, both outside"
+            raise BadInput(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,34 +7,21 @@ The result is plain JSON data (null for what is not known), kept in the bundle, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from feature_store.clock import local_day, local_hour
-from feature_store.definitions import FeatureSet
 from feature_store.manifest import Clock
-from feature_store.vocabulary import LONG_STAY_DAYS, MORNING_HOUR
-from models.judging import (
-    Estimate,
-    Lists,
-    Sample,
-    difference,
-    judge,
-    judge_coverage,
-    judge_lists,
-)
+from feature_store.vocabulary import LONG_STAY_DAYS
+from models.judging import Estimate, Sample, difference, judge, judge_coverage
 from models.judging.accuracy import brier_parts
 from models.judging.estimate import Float64
 from models.judging.groups import judge_groups, rounded
-from models.judging.metrics import Bootstrap
 from models.judging.reliability import curve
 from models.survival import Prediction
-from training.config import JudgingSettings
-from training.facts import groupings, sites
+from training.facts import groupings, months
 from training.material import Material
+from training.use import HeldOut, Use, judge_use, use_figures
 
 LEAST_PATIENTS: Final = 20
 """Held-out patients with, and without, an outcome below which a horizon is not judged."""
@@ -44,32 +31,6 @@ COMPARED: Final = ("auroc", "auprc", "brier")
 
 _FOLLOW_UP_DEATH: Final = 28
 _RANGE: Final = (0.1, 0.9)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeldOut:
-    """What a model is judged on.
-
-    Parameters
-    ----------
-    material : Material
-    told : FeatureSet
-        Names the columns of ``material.facts``.
-    clock : Clock
-    settings : JudgingSettings
-    seed : int
-    """
-
-    material: Material
-    told: FeatureSet
-    clock: Clock
-    settings: JudgingSettings
-    seed: int
-
-    @property
-    def bootstrap(self) -> Bootstrap:
-        """One bootstrap for everything, so that all differences are paired."""
-        return Bootstrap(replicates=self.settings.replicates, seed=self.seed)
 
 
 def evaluate(
@@ -102,7 +63,7 @@ def evaluate(
         "horizons": {str(days): _horizon(held_out, prediction, baselines, days) for days in judged},
         "left_out": left_out,
         "coverage_80": _coverage(held_out, prediction),
-        "lists": _lists(held_out, prediction, judged),
+        **judge_use(held_out, {days: prediction.at_least(days) for days in judged}, baselines),
         "groups": {str(days): _groups(held_out, prediction, days) for days in judged},
         "death": _death(held_out, prediction),
     }
@@ -181,40 +142,12 @@ def _coverage(held_out: HeldOut, prediction: Prediction) -> dict[str, Any]:
     return {**judged.share.to_json(), "rows": judged.rows, "unknown": judged.unknown}
 
 
-def _lists(held_out: HeldOut, prediction: Prediction, judged: list[int]) -> dict[str, Any]:
-    """Daily lists: each morning's inpatients who have not reached the horizon, by chance."""
-    if held_out.clock is Clock.ORDER:
-        return {"left_out": "the source has no dates, so nobody shared a day in hospital"}
-    material, capacity = held_out.material, held_out.settings.capacity
-    told: dict[str, Any] = {"capacity": capacity, "horizons": {}}
-    for days in judged:
-        rows = _on_a_list(material, held_out.clock) & (material.days_so_far < days)
-        lists = Lists(
-            site=sites(material.facts, held_out.told),
-            day=local_day(material.snapshots.prediction_time),
-            spell_id=material.snapshots.spell_id,
-            subject_id=material.snapshots.subject_id,
-            capacity=capacity,
-        ).take(rows)
-        figures = judge_lists(
-            material.target(days)[rows],
-            prediction.at_least(days)[rows],
-            lists,
-            bootstrap=held_out.bootstrap,
-        )
-        told["horizons"][str(days)] = _told(figures)
-    return told
-
-
-def _on_a_list(material: Material, clock: Clock) -> NDArray[np.bool_]:
-    """Morning snapshots; where only dates are known, the day's admissions."""
-    if clock is Clock.DAYS:
-        return np.ones(len(material), bool)
-    return np.asarray(local_hour(material.snapshots.prediction_time) == MORNING_HOUR)
-
-
 def _groups(held_out: HeldOut, prediction: Prediction, days: int) -> dict[str, Any]:
     material = held_out.material
+    more = Use.of(held_out, prediction.at_least(days), days).figures
+    parted = groupings(material.facts, held_out.told, material.days_so_far)
+    if held_out.clock is not Clock.ORDER:
+        parted.append(months(material.snapshots.prediction_time))
     return {
         grouping.name: judge_groups(
             material.target(days),
@@ -222,8 +155,9 @@ def _groups(held_out: HeldOut, prediction: Prediction, days: int) -> dict[str, A
             material.snapshots.subject_id,
             grouping=grouping,
             bootstrap=held_out.bootstrap,
+            more=more,
         )
-        for grouping in groupings(material.facts, held_out.told, material.days_so_far)
+        for grouping in parted
     }
 
 
@@ -266,7 +200,7 @@ def _figures(evaluation: Mapping[str, Any], days: str) -> Iterator[tuple[str, Ma
     horizon = evaluation["horizons"][days]
     for name, figure in horizon["metrics"].items():
         yield f"{name}_{days}", figure
-    for name, figure in evaluation["lists"].get("horizons", {}).get(days, {}).items():
+    for name, figure in use_figures(evaluation, days):
         yield f"{name}_{days}", figure
     for kind, prefix in (("baselines", "baseline"), ("against", "gain_over")):
         for other, figures in horizon[kind].items():

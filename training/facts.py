@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from feature_store.clock import local_day
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
 from feature_store.events import Int64
 from feature_store.vocabulary import (
@@ -42,7 +43,7 @@ _ETHNIC_GROUPS: Final = ("White", "Mixed", "Asian", "Black", "Other")
 _ETHNIC_LETTERS: Final = ("ABC", "DEFG", "HJKL", "MNP", "RS")
 """The five groups of the 2001 census; Chinese is counted with other, as NHS England does."""
 
-_AGE, _METHOD, _SEX, _ETHNICITY, _DEPRIVATION, _SITE = range(6)
+_AGE, _METHOD, _SEX, _ETHNICITY, _DEPRIVATION, _SITE, _INTERPRETER, _DEMENTIA = range(8)
 
 
 def fact_set(codes: Iterable[str]) -> FeatureSet:
@@ -58,6 +59,8 @@ def fact_set(codes: Iterable[str]) -> FeatureSet:
             _category("ETHNICITY", tuple(ETHNIC_CATEGORIES)),
             _number("DEPRIVATION_DECILE"),
             _category("SITE", sites or (UNKNOWN,)),
+            _category("INTERPRETER", ("N", "Y")),
+            _category("DEMENTIA", ("N", "Y")),
         )
     )
 
@@ -124,8 +127,25 @@ def groupings(facts: Float64, told: FeatureSet, days_so_far: Int64) -> list[Grou
             (*QUINTILES, UNKNOWN),
             bands(facts[:, _DEPRIVATION], QUINTILE_EDGES, (*QUINTILES, UNKNOWN)),
         ),
+        Grouping(
+            "language",
+            ("no interpreter needed", "interpreter needed", "other", UNKNOWN),
+            _positions(facts, told, _INTERPRETER),
+        ),
+        Grouping(
+            "dementia",
+            ("not known to have dementia", "known dementia", "other", UNKNOWN),
+            _positions(facts, told, _DEMENTIA),
+        ),
         Grouping("site", site_names(told), sites(facts, told)),
     ]
+
+
+def months(prediction_time: Int64) -> Grouping:
+    """Snapshots by local calendar month, oldest first."""
+    number = local_day(prediction_time).astype("datetime64[D]").astype("datetime64[M]")
+    names, member = np.unique(number, return_inverse=True)
+    return Grouping("month", tuple(map(str, names)), member.ravel().astype(np.int64))
 
 
 def _ethnic_group(column: Float64) -> Int64:

@@ -12,13 +12,14 @@ from feature_store.manifest import Clock
 from models.bundle import Bundle
 from models.registry import Registered
 from training.config import TrainingConfig
-from training.evaluate import HeldOut, evaluate
+from training.evaluate import evaluate
 from training.held_out import held_out_rows
 from training.material import gather
 from training.publish import Findings, publish_findings
 from training.split import Part, Split, everything, split_spells
 from training.survey import Survey, survey
 from training.tracking import Tracker
+from training.use import HeldOut
 
 Report = Callable[[str], None]
 

@@ -94,7 +94,7 @@ def _training_events(found: Survey, split: Split) -> tuple[Events, Snapshots]:
     share = min(1.0, MOST_EVENTS_HELD / max(found.dataset.manifest.counts.get("events", 0), 1))
     events, snapshots = [], []
     for shard, asked in found.shards():
-        kept = asked.take(_rows(asked, split, Part.TRAIN))
+        kept = asked.take(rows_of(asked, split, Part.TRAIN))
         kept = kept.take(_mixed(kept.subject_id) < share)
         known = np.isin(shard.subject_id, kept.subject_id) & (
             shard.visible_at <= split.until[Part.TRAIN]
@@ -116,7 +116,7 @@ def gather(
     collected: dict[Part, list[Material]] = {part: [] for part in parts}
     for events, asked in found.shards():
         for part in parts:
-            snapshots = asked.take(_rows(asked, split, part))
+            snapshots = asked.take(rows_of(asked, split, part))
             collected[part].append(
                 Material(
                     matrix=compute_features(events, snapshots, feature_set),
@@ -128,7 +128,7 @@ def gather(
     return {part: _stack(materials) for part, materials in collected.items()}
 
 
-def _rows(asked: Snapshots, split: Split, part: Part) -> NDArray[np.bool_]:
+def rows_of(asked: Snapshots, split: Split, part: Part) -> NDArray[np.bool_]:
     """Snapshots of a part's spells, asked before what the part may know ends."""
     row = np.searchsorted(split.spell_id, asked.spell_id)
     member: NDArray[np.bool_] = split.part[row] == PARTS.index(part)

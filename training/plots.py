@@ -13,8 +13,20 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from models.judging.estimate import Float64
 
-_LABELS: Final = {"model": "Homeward", "lr": "logistic regression", "rule": "age-and-method rule"}
-_COLOURS: Final = {"model": "#005eb8", "lr": "#78be20", "rule": "#7c2855"}
+_LABELS: Final = {
+    "model": "Homeward",
+    "lr": "logistic regression",
+    "rule": "age-and-method rule",
+    "hfrs": "frailty risk score",
+    "champion": "last model",
+}
+_COLOURS: Final = {
+    "model": "#005eb8",
+    "lr": "#78be20",
+    "rule": "#7c2855",
+    "hfrs": "#ed8b00",
+    "champion": "#425563",
+}
 _DOTS: Final = 110
 _POINTS: Final = 400
 

@@ -21,7 +21,8 @@ from models.registry import MODEL_NAME
 from models.stay import StayModel
 from training.baselines import Regression, Rule
 from training.config import TrainingConfig
-from training.evaluate import HeldOut, evaluate, figures_of
+from training.evaluate import evaluate, figures_of
+from training.frailty import Frailty, gather_frailty
 from training.golden import make_golden
 from training.held_out import held_out_rows
 from training.material import Material, choose_features, gather
@@ -30,6 +31,7 @@ from training.publish import Findings, publish_findings, publish_model
 from training.split import Part, Split, split_spells
 from training.survey import Survey, survey
 from training.tracking import Tracker
+from training.use import HeldOut
 
 LEAST_EVENTS: Final = 50
 """Training spells on each side of the first horizon below which nothing sound can be learnt."""
@@ -216,10 +218,15 @@ def _baselines(
         seed=config.seed,
     )
     rules = {days: Rule.fit(train_, days, told=told) for days in horizons}
-    return {
+    baselines = {
         "lr": regression.predict(test),
         "rule": {days: rule.predict(test, days, told=told) for days, rule in rules.items()},
     }
+    points = gather_frailty(prepared.found, prepared.split, Part.TRAIN, Part.TEST)
+    if points is not None:
+        frailty = Frailty.fit(train_, points[0], horizons)
+        baselines["hfrs"] = frailty.predict(test, points[1])
+    return baselines
 
 
 def _bundle(

@@ -4,9 +4,12 @@ Arrays in, figures with intervals out; no files, no MLflow. What every figure me
 docs/training.md.
 """
 
+from models.judging.alerts import judge_alerts
 from models.judging.capacity import Lists, judge_lists
 from models.judging.coverage import judge_coverage
+from models.judging.decision import judge_decision
 from models.judging.estimate import Estimate, difference
+from models.judging.lead import judge_lead
 from models.judging.metrics import METRICS, judge
 from models.judging.sample import Sample
 
@@ -17,6 +20,9 @@ __all__ = [
     "Sample",
     "difference",
     "judge",
+    "judge_alerts",
     "judge_coverage",
+    "judge_decision",
+    "judge_lead",
     "judge_lists",
 ]

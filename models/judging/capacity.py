@@ -59,7 +59,12 @@ class Lists:
 
 
 def judge_lists(
-    outcome: Float64, probability: Float64, lists: Lists, *, bootstrap: Bootstrap | None = None
+    outcome: Float64,
+    probability: Float64,
+    lists: Lists,
+    *,
+    bootstrap: Bootstrap | None = None,
+    among: NDArray[np.bool_] | None = None,
 ) -> dict[str, Estimate]:
     """Precision and recall of the daily lists.
 
@@ -71,6 +76,8 @@ def judge_lists(
     lists : Lists
         Only of patients who have not reached the horizon: nothing is left to foresee otherwise.
     bootstrap : Bootstrap, optional
+    among : ndarray of bool, shape (n,), optional
+        Count these rows only; the lists are of everybody all the same.
 
     Returns
     -------
@@ -80,15 +87,14 @@ def judge_lists(
     """
     chosen = bootstrap or Bootstrap()
     listed = lists.listed(probability)
-    known = ~np.isnan(outcome)
+    known = ~np.isnan(outcome) if among is None else ~np.isnan(outcome) & among
     shown = listed & known
     spell, first, position = np.unique(
         lists.spell_id[known], return_index=True, return_inverse=True
     )
     long = outcome[known][first] == 1.0
     ever = np.bincount(position.ravel(), listed[known], minlength=spell.size) > 0
-    subjects = lists.subject_id
-    drawn = Resamples.draw(subjects, replicates=chosen.replicates, seed=chosen.seed)
+    drawn = Resamples.draw(lists.subject_id, replicates=chosen.replicates, seed=chosen.seed)
     spell_rows = np.flatnonzero(known)[first][long]
     return {
         "ppv_at_capacity": _share(outcome == 1.0, np.flatnonzero(shown), drawn),

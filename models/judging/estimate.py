@@ -97,3 +97,33 @@ class Resamples:
         step = max(1, _BLOCK // max(patient.size, 1))
         for first in range(0, self.counts.shape[0], step):
             yield self.counts[first : first + step][:, patient].astype(np.float64)
+
+    def sums(self, columns: Float64) -> Float64:
+        """Sum of columns of the rows, each replicate counting rows by patient.
+
+        Parameters
+        ----------
+        columns : ndarray of float64, shape (n, k)
+
+        Returns
+        -------
+        ndarray of float64, shape (n_replicates, k)
+        """
+        patients = self.counts.shape[1]
+        each = [np.bincount(self.patient, column, minlength=patients) for column in columns.T]
+        return np.asarray(self.counts.astype(np.float64) @ np.column_stack(each))
+
+    def ratios(self, above: Float64, below: Float64) -> list[Estimate]:
+        """Sum of each column of ``above`` over the sum of ``below``, with replicates.
+
+        Parameters
+        ----------
+        above : ndarray of float64, shape (n, k)
+        below : ndarray of float64, shape (n,)
+        """
+        sums = self.sums(np.column_stack([above, below]))
+        replicates = np.full((sums.shape[0], above.shape[1]), np.nan)
+        np.divide(sums[:, :-1], sums[:, [-1]], out=replicates, where=sums[:, [-1]] > 0)
+        total = float(below.sum())
+        values = above.sum(axis=0) / total if total > 0 else np.full(above.shape[1], np.nan)
+        return [Estimate(float(value), replicates[:, at]) for at, value in enumerate(values)]

@@ -6,13 +6,14 @@ judged on is a finding. Counts are rounded, and small ones hidden, in the manner
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.judging.estimate import Float64, Int64
+from models.judging.estimate import Estimate, Float64, Int64
 from models.judging.metrics import Bootstrap, judge
 
 LEAST_SHOWN: Final = 10
@@ -25,6 +26,10 @@ LEAST_EVENTS: Final = 20
 """Of snapshots, and of patients with and without the outcome, below which a group is not judged."""
 
 METRICS_SHOWN: Final = ("auroc", "brier", "calibration_slope", "calibration_intercept")
+
+
+More = Callable[[NDArray[np.bool_]], Mapping[str, Estimate]]
+"""Further figures of some of the rows, given as a mask."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +57,9 @@ def judge_groups(
     *,
     grouping: Grouping,
     bootstrap: Bootstrap | None = None,
+    more: More | None = None,
 ) -> list[dict[str, Any]]:
-    """Figures of each group of one grouping.
+    """Figures of each group of one grouping, with ``more`` of those large enough.
 
     Returns
     -------
@@ -66,12 +72,10 @@ def judge_groups(
     for position, label in enumerate(grouping.labels):
         rows = known & (grouping.member == position)
         if rows.any():
-            told.append(
-                {
-                    "group": label,
-                    **_one(outcome[rows], probability[rows], subject_id[rows], bootstrap),
-                }
-            )
+            one = _one(outcome[rows], probability[rows], subject_id[rows], bootstrap)
+            if more is not None and not one["too_few"]:
+                one["metrics"] |= {name: figure.to_json() for name, figure in more(rows).items()}
+            told.append({"group": label, **one})
     return told
 
 

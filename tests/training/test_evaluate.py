@@ -9,10 +9,11 @@ from sklearn.metrics import roc_auc_score
 from feature_store.manifest import Clock
 from models.scope import ScopeRules
 from training.config import Features, JudgingSettings, SplitSettings
-from training.evaluate import HeldOut, evaluate, figures_of
+from training.evaluate import evaluate, figures_of
 from training.material import choose_features, gather
 from training.split import Part, split_spells
 from training.survey import survey
+from training.use import HeldOut
 
 
 @pytest.fixture(scope="module")
