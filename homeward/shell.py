@@ -29,6 +29,7 @@ COMMANDS: Final = MappingProxyType(
         "ingest": "A hospital extract to an event dataset, by a mapping file.",
         "train": "Fit, calibrate, evaluate and register a model.",
         "evaluate": "Judge a frozen model on data it never saw.",
+        "recalibrate": "A model's calibration learnt anew for another site.",
         "compare": "Paired differences between two runs, with intervals.",
         "promote": "Move the champion alias, if every gate passes.",
         "rollback": "Move the champion alias back.",

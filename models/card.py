@@ -243,5 +243,16 @@ def _method(provenance: Mapping[str, Any]) -> Lines:
         ),
         ("Class imbalance", "nothing is resampled or reweighted by outcome"),
         ("Held-out site", config["split"]["hold_out_site"] or "none"),
+        ("Recalibrated", _recalibrated(provenance.get("parent"))),
         ("Feature-set hash", provenance["features_hash"]),
     ]
+
+
+def _recalibrated(parent: Mapping[str, Any] | None) -> str:
+    if parent is None:
+        return "no: trees and calibration were learnt from the same source"
+    return (
+        f"yes: the trees are those of {parent['name']} version {parent['version']}, grown on "
+        f"{parent['source']}; only the calibration was learnt on the training and calibration "
+        "spells named here"
+    )

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from feature_store.errors import BadInput
 from models.fit_settings import FitSettings
 from models.judging.estimate import REPLICATES
+from models.judging.metrics import Bootstrap
 from models.scope import ScopeRules
 from training.strict import build, read_toml
 
@@ -153,6 +154,11 @@ class TrainingConfig:
         for key in ("seed", "threads"):
             del raw["lightgbm"][key]
         return raw
+
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """One bootstrap for everything judged in a run, so that all differences are paired."""
+        return Bootstrap(replicates=self.judging.replicates, seed=self.seed)
 
     @property
     def hash(self) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from feature_store.clock import to_moment
 from feature_store.dataset import Dataset
 from feature_store.errors import BadInput
-from feature_store.manifest import Clock
-from models.bundle import Bundle
+from feature_store.manifest import Clock, Manifest
+from models.bundle import Bundle, load_bundle
 from models.registry import Registered
 from training.config import TrainingConfig
 from training.evaluate import evaluate
@@ -43,14 +45,14 @@ class Judged:
 
 def judge_registered(
     told: Registered,
-    bundle: Bundle,
     dataset: Dataset,
     *,
     tracker: Tracker,
     key: bytes,
     report: Report,
+    more: Mapping[str, Any] | None = None,
 ) -> Judged:
-    """Judge a fetched bundle and log the run.
+    """Judge a fetched bundle and log the run, with ``more`` that was found in its evaluation.
 
     Raises
     ------
@@ -60,7 +62,9 @@ def judge_registered(
     name = f"evaluate {told.name} {told.version} on {dataset.path.name}"
     with tracker.run(name, kind="evaluation", manifest=dataset.manifest) as run:
         run.set_tags({"homeward.judged_version": told.version, "homeward.judged_model": told.name})
+        bundle = load_bundle(Path(told.path))
         findings, unseen = judge_bundle(bundle, dataset, key=key, report=report)
+        findings = replace(findings, evaluation={**findings.evaluation, **(more or {})})
         publish_findings(run, findings)
     return Judged(run_id=run.run_id, findings=findings, unseen=unseen)
 
@@ -111,19 +115,50 @@ def judge_bundle(
     return findings, unseen
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """How far into a dataset a model has learnt.
+
+    Parameters
+    ----------
+    everything : bool
+        It was made of this very dataset, split as its settings say.
+    until : int
+        UTC microseconds: it has seen spells admitted before.
+    """
+
+    everything: bool
+    until: int
+
+
+def learnt_from(provenance: Mapping[str, Any], manifest: Manifest) -> Learnt | None:
+    """What a model, or one it was recalibrated from, has seen of a dataset; None for nothing."""
+    if manifest.content_hash == provenance["data_hash"]:
+        return Learnt(everything=True, until=manifest.until)
+    parent = provenance.get("parent")
+    before = learnt_from(parent, manifest) if parent else None
+    if manifest.source == provenance["source"] and manifest.clock is not Clock.ORDER:
+        here = int(provenance["until"][Part.CALIBRATION.value])
+        if before is None or (here > before.until and not before.everything):
+            return Learnt(everything=False, until=here)
+    return before
+
+
 def _unseen(bundle: Bundle, found: Survey, config: TrainingConfig) -> tuple[Split, str]:
     """Spells the model has not seen; an extract that grew holds its old training spells too."""
-    manifest, told = found.dataset.manifest, bundle.provenance
-    if manifest.content_hash == told["data_hash"]:
+    manifest = found.dataset.manifest
+    learnt = learnt_from(bundle.provenance, manifest)
+    if learnt is None:
+        return everything(
+            found.spells, until=found.until
+        ), "every spell: the model learnt elsewhere"
+    if learnt.everything:
         split = split_spells(
             found.spells, config.split, clock=manifest.clock, until=found.until, site=found.site
         )
         return split, "the held-out spells: the model was trained on the others"
-    if manifest.source == told["source"] and manifest.clock is not Clock.ORDER:
-        learnt = told["until"][Part.CALIBRATION.value]
-        later = everything(found.spells, until=found.until, since=learnt)
-        return (
-            later,
-            f"spells admitted from {to_moment(learnt):%Y-%m-%d}: the model knows earlier ones",
-        )
-    return everything(found.spells, until=found.until), "every spell: the model learnt elsewhere"
+    later = everything(found.spells, until=found.until, since=learnt.until)
+    return (
+        later,
+        f"spells admitted from {to_moment(learnt.until):%Y-%m-%d}: the model knows earlier ones",
+    )

@@ -61,10 +61,11 @@ def publish_findings(run: Run, findings: Findings) -> None:
         run.log_files(Path(aside))
 
 
-def publish_model(run: Run, bundle: Bundle) -> str:
-    """Log the bundle and register it as a version; return its number."""
+def publish_model(run: Run, bundle: Bundle, more: Mapping[str, str] | None = None) -> str:
+    """Log the bundle and register it as a version, with ``more`` tags; return its number."""
     provenance = bundle.provenance
     tags = {
+        **(more or {}),
         "homeward.synthetic": str(provenance["synthetic"]).lower(),
         **{
             f"homeward.{key}": str(provenance[key])

@@ -87,7 +87,7 @@ def train(
         model = fit_model(prepared, config, report)
         bundle, chances = judge_model(prepared, model, config, report)
         report("logging the run and registering the version")
-        publish_findings(run, _findings(prepared, bundle, chances, key))
+        publish_findings(run, findings_of(prepared, bundle, chances, key))
         version = publish_model(run, bundle)
     return Trained(
         run_id=run.run_id, version=version, bundle=bundle, figures=figures_of(bundle.evaluation)
@@ -112,26 +112,44 @@ class Prepared:
     materials: Mapping[Part, Material]
 
 
-def prepare(dataset: Dataset, config: TrainingConfig, report: Report) -> Prepared:
+def prepare(
+    dataset: Dataset,
+    config: TrainingConfig,
+    report: Report,
+    *,
+    parted: tuple[Survey, Split] | None = None,
+) -> Prepared:
     """Spells to snapshots, split, with features and outcomes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    report : callable
+    parted : tuple of Survey and Split, optional
+        Where they are known already.
 
     Raises
     ------
     BadInput
         Too little to learn from, with what there is and what is needed.
     """
-    report("reading spells")
-    found = survey(dataset, config.scope)
-    clock = dataset.manifest.clock
-    split = split_spells(
-        found.spells, config.split, clock=clock, until=found.until, site=found.site
-    )
+    found, split = parted or _parted(dataset, config, report)
     report("spells: " + ", ".join(f"{count} {name}" for name, count in split.counts.items()))
     feature_set = choose_features(found, split, config.features)
     report(f"computing {len(feature_set)} features")
     materials = gather(found, split, feature_set)
     _check(materials[Part.TRAIN])
     return Prepared(found, split, feature_set, materials)
+
+
+def _parted(dataset: Dataset, config: TrainingConfig, report: Report) -> tuple[Survey, Split]:
+    report("reading spells")
+    found = survey(dataset, config.scope)
+    clock = dataset.manifest.clock
+    return found, split_spells(
+        found.spells, config.split, clock=clock, until=found.until, site=found.site
+    )
 
 
 def _check(material: Material) -> None:
@@ -252,9 +270,10 @@ def _bundle(
     )
 
 
-def _findings(
+def findings_of(
     prepared: Prepared, bundle: Bundle, chances: dict[int, dict[str, Float64]], key: bytes
 ) -> Findings:
+    """What is logged of a judged bundle."""
     test = prepared.materials[Part.TEST]
     target = {days: test.target(days) for days in chances}
     own = {days: by_name["model"] for days, by_name in chances.items()}

@@ -77,6 +77,57 @@ def _horizon_rows(
     return rows
 
 
+def recalibration_lines(table: Mapping[str, Any], *, synthetic: bool) -> list[str]:
+    """Frozen, recalibrated and refitted, side by side."""
+    lines = [SYNTHETIC] if synthetic else []
+    lines.append(f"Judged on the same {table['rows']} later snapshots (95 % intervals)")
+    for days, columns in table["horizons"].items():
+        lines += ["", f"Length of stay >= {days} midnights"]
+        lines += _indented(recalibration_rows(columns))
+    return lines + ([f"Not refitted: {table['not_refitted']}"] if table["not_refitted"] else [])
+
+
+def recalibration_rows(columns: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the three-column table of one horizon, the head first."""
+    kinds = [kind for kind in ("frozen", "recalibrated", "refitted") if kind in columns]
+    return [
+        ("", *kinds, "recalibrated minus frozen"),
+        *(
+            (
+                METRICS[name].label,
+                *(interval(columns[kind][name]) for kind in kinds),
+                interval(columns["gain"][name]),
+            )
+            for name in columns["frozen"]
+        ),
+    ]
+
+
+def left_out_lines(sites: Mapping[str, Any]) -> list[str]:
+    """Each site judged by the frozen model, and by a model grown without it."""
+    rows: list[tuple[str, ...]] = [
+        ("", "midnights", "snapshots", "AUROC frozen", "grown without it", "in the large", "")
+    ]
+    for site, told in sites.items():
+        if "left_out" in told:
+            rows.append((site, told["left_out"], "", "", "", "", ""))
+        rows += [_left_out_row(site, days, one) for days, one in told.get("horizons", {}).items()]
+    return ["", "Leave one site out, on the site's later spells", *_indented(rows)]
+
+
+def _left_out_row(site: str, days: str, one: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        site,
+        days,
+        str(one["rows"]),
+        *(
+            interval(one[kind][name]) if kind in one else "not learnt"
+            for name in ("auroc", "calibration_intercept")
+            for kind in ("frozen", "refitted")
+        ),
+    )
+
+
 def site_lines(evaluation: Mapping[str, Any]) -> list[str]:
     """AUROC and calibration of each site."""
     lines = []

@@ -62,10 +62,19 @@ def _make_events(
     ).in_order()
 
 
-def _write_events(folder: Path, events, *, days=500, clock=Clock.EXACT, synthetic=True, shards=2):
+def _write_events(
+    folder: Path,
+    events,
+    *,
+    days=500,
+    clock=Clock.EXACT,
+    synthetic=True,
+    shards=2,
+    source="test trust",
+):
     """An event dataset of these events, in several shards of whole subjects."""
     manifest = Manifest(
-        source="test trust",
+        source=source,
         synthetic=synthetic,
         clock=clock,
         start=to_moment(START).isoformat(),

@@ -3,7 +3,7 @@
 import pytest
 
 from feature_store.errors import BadInput, Refused
-from models.registry import MODEL_NAME, fetch_registered, load_bundle
+from models.registry import MODEL_NAME, fetch_registered
 from training.gates import Gate, Verdict
 from training.judging import judge_registered
 from training.promotion import Override, Promotion, compare_versions, examine, promote
@@ -163,9 +163,5 @@ def test_old_champion_is_compared_after_homeward_evaluate(
     with pytest.raises(BadInput, match="in common expected"):
         compare_versions(version, "1")
     told = fetch_registered(f"models:/{MODEL_NAME}/1", tmp_path / "cache")
-    from pathlib import Path
-
-    judge_registered(
-        told, load_bundle(Path(told.path)), new, tracker=tracker, key=key, report=quiet
-    )
+    judge_registered(told, new, tracker=tracker, key=key, report=quiet)
     assert compare_versions(version, "1")["rows"] > 200
