@@ -15,7 +15,10 @@ import tarfile
 from pathlib import Path
 
 VERSION = "10.6.1"
-INTEGRITY = "sha512-PZorqQZjZx/A26yJoskCL9z0ib6AtkAyF0o4K/RHr8zRrJyXrUOCnMbjy0VNXsGO4tfTNMwqlkwATKs4a0xayw=="
+INTEGRITY = (
+    "sha512-PZorqQZjZx/A26yJoskCL9z0ib6AtkAyF0o4K/RH"
+    "r8zRrJyXrUOCnMbjy0VNXsGO4tfTNMwqlkwATKs4a0xayw=="
+)
 STYLE = f"package/dist/nhsuk/nhsuk-frontend-{VERSION}.min.css"
 PLACE = Path(__file__).parents[1] / "service/pages/vendor/nhsuk-frontend/nhsuk-frontend.min.css"
 ELSEWHERE = re.compile(r"@font-face\{[^}]*\}|/\*# sourceMappingURL[^*]*\*/")

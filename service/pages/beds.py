@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -64,7 +65,7 @@ def still_here(score: Mapping[str, Any], days_ahead: int) -> float | None:
         if days > now and chance is not None:
             known.append((days, float(chance)))
     target = now + days_ahead
-    for (start, before), (end, after) in zip(known, known[1:], strict=False):
+    for (start, before), (end, after) in pairwise(known):
         if start <= target <= end:
             share = (target - start) / (end - start)
             return float(before * (after / before) ** share) if before > 0 else 0.0

@@ -14,9 +14,9 @@ CHART_NIGHTS: Final = 42
 CHANGES: Final[Mapping[str, str]] = {
     "new": "New",
     "rising": "Rising",
-    "steady": "Steady",
     "falling": "Falling",
 }
+"""What is worth a word; a steady risk is not."""
 MOST_ACTIONS: Final = 3
 MOST_BACKGROUND: Final = 3
 
