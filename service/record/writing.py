@@ -23,7 +23,17 @@ from service.record.chain import (
     link,
 )
 from service.record.feedback import FeedbackRow
-from service.record.schema import CHAINED, CHAINS, DETAILS, FEEDBACK, NAME_OF, SCORES, VERSION_TABLE
+from service.record.schema import (
+    CHAINED,
+    CHAINS,
+    DETAILS,
+    FEEDBACK,
+    GAPS,
+    NAME_OF,
+    PLACE_BITS,
+    SCORES,
+    VERSION_TABLE,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -212,7 +222,7 @@ def begin_chain(connection: Connection, *, now: int) -> End:
 
 
 def heads_of(connection: Connection) -> list[Head]:
-    """Last row of every chain; of a chain whose rows were all deleted by schedule, its first."""
+    """Last row of every chain, also where it was deleted by schedule."""
     ends = {
         chain: End(first_entry(chain), row_hash)
         for chain, row_hash in connection.execute(select(CHAINS.c.chain, CHAINS.c.row_hash))
@@ -233,4 +243,8 @@ def heads_of(connection: Connection) -> list[Head]:
         for chain, entry, row_hash in connection.execute(query):
             if entry > ends[chain].entry:
                 ends[chain] = End(entry, row_hash)
+    for gap in connection.execute(select(GAPS).order_by(GAPS.c.last_entry)):
+        chain = gap.last_entry >> PLACE_BITS
+        if gap.last_entry > ends[chain].entry:
+            ends[chain] = End(gap.last_entry, gap.last_hash)
     return [Head(end.entry, end.hash.hex()) for end in ends.values()]
