@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from service.door import make_access
 from service.envelope import Envelope
+from service.feedback import feedback
 from service.identifiers import Pseudonyms, pseudonym_secret
 from service.metrics import Metrics
 from service.openapi import describe
@@ -105,6 +106,7 @@ def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
         },
     )
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
+    app.include_router(feedback(parts))
     app.include_router(operations(parts))
     app.add_middleware(Envelope, metrics=parts.metrics, tls=parts.settings.behind_tls)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]

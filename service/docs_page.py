@@ -67,7 +67,8 @@ def _path(path: str, operations: dict[str, Any]) -> Iterator[str]:
         yield f'<h2 id="{_anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></h2>'
         yield f"<p>{escape(operation.get('description', operation['summary']))}</p>"
         for parameter in operation.get("parameters", ()):
-            yield f"<p><code>?{escape(parameter['name'])}</code> "
+            mark = "?" if parameter["in"] == "query" else ""
+            yield f"<p><code>{mark}{escape(parameter['name'])}</code> "
             yield f"{escape(parameter['description'])}</p>"
         if "requestBody" in operation:
             yield from _request(path, operation["requestBody"])

@@ -24,6 +24,8 @@ _REFERENCE: Final = "#/components/schemas/{name}"
 _STRUCTS: Final = (
     wire.ScoresRequest,
     wire.ScoresAnswer,
+    wire.Feedback,
+    wire.FeedbackAnswer,
     wire.ModelAnswer,
     wire.Readiness,
     wire.NotReady,
@@ -95,12 +97,22 @@ EXAMPLE_ANSWER: Final[dict[str, Any]] = {
     "refused": [{"spell_id": "S457", "reason": "out_of_scope", "detail": "under 18 at admission"}],
 }
 
+EXAMPLE_FEEDBACK: Final[dict[str, Any]] = {
+    "verdict": "overridden",
+    "reason": "discharge_already_planned",
+    "action": "transport_booked",
+    "expected_discharge_at": "2026-01-16T14:00:00Z",
+}
+
 _ERRORS: Final = {
     "/v1/scores": (401, 403, 405, 408, 413, 415, 422, 429, 500, 503),
+    "/v1/scores/{score_id}/feedback": (401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503),
     "/v1/model": (401, 403, 405, 429, 500, 503),
 }
+_BODIES: Final = {"/v1/scores/{score_id}/feedback": ("Feedback", EXAMPLE_FEEDBACK)}
 _USUAL_ERRORS: Final = (405, 500)
 _ANSWERS: Final = {
+    "/v1/scores/{score_id}/feedback": "FeedbackAnswer",
     "/v1/model": "ModelAnswer",
     "/health/live": "Liveness",
     "/health/ready": "Readiness",
@@ -155,19 +167,16 @@ def _scores() -> dict[str, Any]:
                 "effects sum to log_odds.",
             }
         ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": _REFERENCE.format(name="ScoresRequest")},
-                    "example": EXAMPLE_REQUEST,
-                }
-            },
-        },
+        "requestBody": _body("ScoresRequest", EXAMPLE_REQUEST),
         "responses": {
             "200": _answer("ScoresAnswer", "Every spell, in scores or in refused", EXAMPLE_ANSWER)
         },
     }
+
+
+def _body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    content = {"schema": {"$ref": _REFERENCE.format(name=schema)}, "example": example}
+    return {"required": True, "content": {"application/json": content}}
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
@@ -180,6 +189,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
             "description": "Prometheus text format",
             "content": {"text/plain": {"schema": {"type": "string"}}},
         }
+    operation |= {"requestBody": _body(*_BODIES[path])} if path in _BODIES else {}
     for status in _ERRORS.get(path, _USUAL_ERRORS):
         responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     if path == "/health/ready":

@@ -6,7 +6,7 @@ import json
 import re
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -16,13 +16,15 @@ from service.problems import Fault, Problem
 from service.wire import Event, ScoresRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2199
 MOST_FAULTS: Final = 20
 _YEARS: Final = f"a moment from {FIRST_YEAR} to {LAST_YEAR} expected"
 _NO_CONTROLS: Final = "text without control characters expected"
+
+Read = TypeVar("Read")
 
 _decode = msgspec.json.Decoder(ScoresRequest).decode
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
@@ -37,18 +39,47 @@ def read_scores_request(body: bytes) -> tuple[ScoresRequest, Columns]:
     Problem
         422, with what is wrong and where.
     """
-    try:
-        request = _decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(422, faults=[_fault(str(error))]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(422, faults=[Fault("#", "well-formed JSON in UTF-8 expected")]) from None
+    request = _decoded(body, _decode)
     columns = Columns.of(request)
     _refuse_repeated_keys(body, texts=3 + 5 * len(request.spells) + columns.texts_sent)
     faults = list(islice(_faults(request, columns), MOST_FAULTS))
     if faults:
         raise Problem(422, faults=faults)
     return request, columns
+
+
+def read_json(body: bytes, decode: Callable[[bytes], Read]) -> Read:
+    """Read a small request by a decoder of its type; every key once.
+
+    Raises
+    ------
+    Problem
+        422, with what is wrong and where.
+    """
+    request = _decoded(body, decode)
+    _refuse_repeats(body)
+    return request
+
+
+def check_moment(moment: datetime, place: str) -> None:
+    """Refuse a moment of another century, which no computer of a hospital can have meant.
+
+    Raises
+    ------
+    Problem
+        422.
+    """
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise Problem(422, faults=[Fault(place, _YEARS)])
+
+
+def _decoded(body: bytes, decode: Callable[[bytes], Read]) -> Read:
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(422, faults=[_fault(str(error))]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Problem(422, faults=[Fault("#", "well-formed JSON in UTF-8 expected")]) from None
 
 
 # ---- what the decoder found ----------------------------------------------------------------------
@@ -96,6 +127,10 @@ def _refuse_repeated_keys(body: bytes, *, texts: int) -> None:
     """
     if b"\\" not in body and body.count(b'"') == 2 * texts:
         return
+    _refuse_repeats(body)
+
+
+def _refuse_repeats(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=_without_repeats)
     except _RepeatedKey:

@@ -137,6 +137,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def moment_of(microseconds_since: int) -> datetime:
+    """Moment of so many microseconds since 1970 in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds_since)
+
+
 def _ages(seen: NDArray[np.int64], sizes: list[int], now: int) -> list[float]:
     """Seconds since the newest event seen of each spell; NaN without one."""
     newest = np.full(len(sizes), NO_TIME, np.int64)

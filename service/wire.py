@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from service.identifiers import OPAQUE
 from service.problems import ProblemDocument
+from service.record.feedback import Action, Override, Verdict
 
 MOST_SPELLS: Final = 1000
 MOST_EVENTS: Final = 20_000  # of one spell with its history: a month in intensive care fits twice
@@ -155,6 +156,32 @@ class ScoresAnswer(Struct, frozen=True):
     model: ModelName
     scores: list[Score]
     refused: list[RefusedSpell]
+
+
+class Feedback(Struct, forbid_unknown_fields=True, frozen=True):
+    """What is said of a score."""
+
+    verdict: Verdict
+    reason: Annotated[
+        Override | None, Meta(description="Why it was overridden; needed then, and only then.")
+    ] = None
+    action: Annotated[Action | None, Meta(description="What was done about it.")] = None
+    expected_discharge_at: Annotated[
+        Moment | None,
+        Meta(description="When the clinicians themselves expect the patient to leave."),
+    ] = None
+
+
+class FeedbackAnswer(Struct, frozen=True):
+    """Feedback as it is kept."""
+
+    feedback_id: str
+    score_id: str
+    given_at: datetime
+    verdict: str
+    reason: str | None
+    action: str | None
+    expected_discharge_at: datetime | None
 
 
 class ModelAnswer(Struct, frozen=True):

@@ -14,6 +14,7 @@ from service.logs import JsonLines
 SURNAME = "Featherstonehaugh"
 NHS_NUMBER = "9434765919"
 VALUE = "31.4159"
+SEEN = '{"verdict": "seen"}'
 MARKS = (SURNAME, NHS_NUMBER, VALUE)
 
 
@@ -79,6 +80,10 @@ def marked_calls(body):
     for mark in MARKS:
         yield "GET", f"/v1/spells/{mark}/score", {}, None
         yield "GET", f"/{mark}", {}, None
+        yield "POST", f"/v1/scores/{mark}/feedback", {"Content-Type": "application/json"}, SEEN
+        for said in ({"verdict": mark}, {"verdict": "seen", mark: mark}, {"reason": mark}, mark):
+            body_of = json.dumps(said)
+            yield "POST", "/v1/scores/x/feedback", {"Content-Type": "application/json"}, body_of
         yield "GET", f"/docs?{mark}={mark}", {}, None
         yield "GET", f"/v1/model?{mark}={mark}", {"X-Request-ID": f"{mark} {mark}"}, None
         yield mark.upper(), "/v1/model", {}, None

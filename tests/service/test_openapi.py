@@ -37,7 +37,14 @@ def test_the_committed_copy_is_current(document):
 def test_every_path_of_the_interface_is_in_it_and_every_path_in_it_answers(
     make_client, fake_model, document
 ):
-    paths = {"/v1/scores", "/v1/model", "/health/live", "/health/ready", "/metrics"}
+    paths = {
+        "/v1/scores",
+        "/v1/scores/{score_id}/feedback",
+        "/v1/model",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+    }
     assert set(document["paths"]) == paths
     client = make_client(fake_model)
     for path, operations in document["paths"].items():
