@@ -115,7 +115,7 @@ def load_bundle(folder: Path) -> Bundle:
         A file is missing or altered, the format is another, or the feature set is not the one the
         trees were fitted on.
     """
-    manifest = _manifest(folder)
+    manifest = load_manifest(folder)
     texts = {
         name: _read(folder, name, manifest["sha256"])
         for name in _FILES
@@ -149,7 +149,14 @@ def load_bundle(folder: Path) -> Bundle:
     )
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def load_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a bundle says it is made of, checked against its own checksum.
+
+    Raises
+    ------
+    BadInput
+        Not the manifest of a bundle of this format, or altered.
+    """
     try:
         text = (folder / "manifest.json").read_bytes().decode("utf-8")
         manifest: dict[str, Any] = json.loads(text)

@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,9 @@ MODEL_NAME: Final = "long-stay"
 ARTIFACT: Final = "model"
 """Name under which a run logs its model."""
 
-_BUNDLE: Final = Path("artifacts", "bundle")
+BUNDLE: Final = Path("artifacts", "bundle")
+"""Folder of the bundle among the files of a version."""
+
 _NOTE: Final = "registered.json"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MODEL: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
@@ -59,7 +61,7 @@ class Registered:
     version: str
     alias: str | None = None
     run_id: str | None = None
-    uri: str
+    uri: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +86,14 @@ def connect() -> MlflowClient:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import logging  # noqa: PLC0415 - beside what it quietens
 
-    import mlflow  # noqa: PLC0415 - seconds, and only where a registry is asked
+    try:
+        import mlflow  # noqa: PLC0415 - seconds, and only where a registry is asked
+    except ModuleNotFoundError as error:
+        msg = (
+            "MLflow is not installed here: name a server in HOMEWARD_MLFLOW_TRACKING_URI, or the "
+            "folder of a bundle in HOMEWARD_MODEL_URI"
+        )
+        raise BadInput(msg) from error
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -187,7 +196,25 @@ def _fetch_model(uri: str, asked: dict[str, str | None], cache: Path) -> Registe
 
 
 def _keep(source: str, cache: Path, told: Registered) -> Registered:
-    """Bundle in the cache, fetched if need be; the note beside it is always fresh."""
+    return keep(told, cache, lambda home: _download(source, home))
+
+
+def keep(told: Registered, cache: Path, download: Callable[[Path], None]) -> Registered:
+    """Bundle in the cache, fetched if need be; the note beside it is always fresh.
+
+    Parameters
+    ----------
+    told : Registered
+        What the registry says of it.
+    cache : Path
+    download : callable
+        Makes the folder ``bundle`` in the folder it is given.
+
+    Raises
+    ------
+    BadInput
+        What was downloaded is not sound.
+    """
     for part in (told.name, told.version):
         if not _PLAIN.fullmatch(part):
             msg = (
@@ -197,7 +224,7 @@ def _keep(source: str, cache: Path, told: Registered) -> Registered:
     home = cache / told.name / told.version
     kept = replace(told, path=str((home / "bundle").absolute()))
     if not _whole(home / "bundle"):
-        _download(source, home)
+        download(home)
     _write_note(home / _NOTE, kept)
     return kept
 
@@ -214,17 +241,38 @@ def _whole(folder: Path) -> bool:
 
 
 def _download(source: str, home: Path) -> None:
-    """Fetch into a folder aside, check, then move into place: a reader never sees half of it."""
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - as above
 
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch.", dir=home) as aside:
+    def bring(aside: Path) -> Path:
         try:
-            fetched = Path(download_artifacts(artifact_uri=source, dst_path=aside))
+            return Path(download_artifacts(artifact_uri=source, dst_path=str(aside))) / BUNDLE
         except Exception as error:
             msg = f"{source}: its files cannot be fetched ({type(error).__name__})"
             raise BadInput(msg) from error
-        bundle = fetched / _BUNDLE
+
+    place(home, bring)
+
+
+def place(home: Path, bring: Callable[[Path], Path]) -> None:
+    """Fetch into a folder aside, check, then move into place: a reader never sees half of it.
+
+    Parameters
+    ----------
+    home : Path
+        Folder in which ``bundle`` shall be.
+    bring : callable
+        Fetches into the folder it is given, and returns where the bundle is in it.
+
+    Raises
+    ------
+    BadInput
+        What was fetched is not a sound bundle.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch.", dir=home) as aside:
+        inner = Path(aside, "files")
+        inner.mkdir()
+        bundle = bring(inner)
         load_bundle(bundle)
         try:
             bundle.replace(home / "bundle")

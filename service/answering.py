@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from models.forecast import Forecast, Refusal
 from service import wire
 from service.reading import read_scores_request
-from service.record import About, Answer, AuditRow, account
+from service.record import About, Answer, AuditRow, Mode, account
 from service.sites import last_known, within_sites
 from service.translate import Question, microseconds, to_question, to_score
 
@@ -69,6 +69,7 @@ class Asker:
     route: str
     pseudonyms: Pseudonyms
     sites: frozenset[str] | None = None
+    mode: Mode = "live"
     clock: Callable[[], int] = time.time_ns
 
 
@@ -144,6 +145,7 @@ def _told(
         caller=asker.caller,
         request_id=asker.request_id,
         route=asker.route,
+        mode=asker.mode,
         answered_at=asker.clock() // 1000,
         latency_us=latency_us,
         prediction_time=microseconds(request.prediction_time),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,12 +25,20 @@ from service.record import Audit, Record, open_audit
 from service.routes import operations
 from service.scores import Scores
 from service.settings import Settings
-from service.supply import LOCAL_COPY, Shelf, Supply
+from service.shadow import Shadow
+from service.supply import Order, Shelf, Supply, make_supply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from service.answering import ServedModel
+
+
+class Runs(Protocol):
+    """Something that works in the background."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
 
 
 def create_app(
@@ -56,33 +64,27 @@ def create_app(
         Settings, keys, database or model folder cannot be used; nothing was started.
     """
     settings = settings or Settings.from_environment(os.environ)
+    shelf, challenger, metrics = Shelf(), Shelf(), Metrics()
+    kept = audit or open_audit(settings.database)
     parts = Parts(
         settings=settings,
         access=make_access(settings),
         rates=Rates(settings.requests_per_minute),
-        shelf=Shelf(),
-        audit=audit or open_audit(settings.database),
+        shelf=shelf,
+        challenger=challenger,
+        shadow=Shadow(challenger, shelf, kept, metrics),
+        audit=kept,
         record=Record(settings.database),
-        metrics=Metrics(),
+        metrics=metrics,
         pseudonyms=Pseudonyms(pseudonym_secret(settings)),
     )
 
-    def arrived(served: ServedModel) -> None:
-        parts.metrics.serving(served.name)
-        parts.metrics.stale_model.set(served.origin == LOCAL_COPY)
-
-    supply = Supply(settings, parts.shelf, arrived)
-    if model is None:
-        supply.start()
-    else:
-        parts.shelf.put(model)
-        arrived(model)
+    supplies = _supplies(parts, model)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(part.run()) for part in (parts.audit, parts.access)]
-        if model is None:
-            tasks.append(asyncio.create_task(supply.run()))
+        running: tuple[Runs, ...] = (parts.audit, parts.access, parts.shadow, *supplies)
+        tasks = [asyncio.create_task(part.run()) for part in running]
         yield
         for task in tasks:
             task.cancel()
@@ -91,6 +93,26 @@ def create_app(
         parts.record.close()
 
     return _assemble(parts, lifespan)
+
+
+def _supplies(parts: Parts, model: ServedModel | None) -> list[Supply]:
+    """Fill the shelves with what is here, and return what keeps them filled."""
+    settings, metrics = parts.settings, parts.metrics
+    cache, every = settings.var / "models", float(settings.model_check_seconds)
+    supplies = []
+    if model is None:
+        order = Order(uri=settings.model_uri, cache=cache, every=every)
+        supplies.append(make_supply(settings, order, parts.shelf, metrics.shelf_looked_at))
+    else:
+        parts.shelf.put(model)
+        metrics.shelf_looked_at(parts.shelf)
+    if settings.challenger_uri is not None:
+        note = "last-good-challenger.json"
+        order = Order(uri=settings.challenger_uri, cache=cache, note=note, every=every)
+        supplies.append(make_supply(settings, order, parts.challenger, lambda _shelf: None))
+    for supply in supplies:
+        supply.start()
+    return supplies
 
 
 def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
@@ -105,6 +127,7 @@ def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
             RequestValidationError: _as_problem,
         },
     )
+    app.state.parts = parts
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
     app.include_router(feedback(parts))
     app.include_router(operations(parts))

@@ -16,8 +16,11 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from service.supply import LOCAL_COPY
+
 if TYPE_CHECKING:
     from service.answering import Answered
+    from service.supply import Shelf
     from service.wire import ModelName
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,6 +31,10 @@ _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _CHANCE = tuple(step / 20 for step in range(1, 21))
 _AGE = (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800)
 _SPELLS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def _is_copy(shelf: Shelf) -> bool:
+    return shelf.model is not None and shelf.model.origin == LOCAL_COPY
 
 
 class Metrics:
@@ -83,12 +90,38 @@ class Metrics:
         )
         self.stale_model = Gauge(
             "homeward_model_from_local_copy",
-            "1 while the model comes from a local copy because the registry did not answer.",
+            "1 while the registry does not answer and the last good model goes on.",
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self.refused_model = Gauge(
+            "homeward_model_refused",
+            "1 while the model that the registry names was refused and the last good one goes on.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.shadow_scores = Counter(
+            "homeward_shadow_scores", "Scores of the challenger, told to nobody.", registry=registry
+        )
+        self.shadow_drops = Counter(
+            "homeward_shadow_drops",
+            "Requests that the challenger did not score or whose audit was not kept.",
+            registry=registry,
+        )
+        self.shadow_failures = Counter(
+            "homeward_shadow_failures",
+            "Requests at which the challenger failed.",
+            registry=registry,
+        )
         if SHARED_FOLDER not in os.environ:
             ProcessCollector(namespace="homeward", registry=registry)
+
+    def shelf_looked_at(self, shelf: Shelf) -> None:
+        """Note what is being served, and whether the registry has its way."""
+        self.stale_model.set(bool(shelf.trouble) or _is_copy(shelf))
+        self.refused_model.set(bool(shelf.refused))
+        if shelf.model is not None:
+            self.serving(shelf.model.name)
 
     def serving(self, name: ModelName) -> None:
         """Note which model is being served."""

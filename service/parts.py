@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from service.rates import Rates
     from service.record import Audit, Record
     from service.settings import Settings
+    from service.shadow import Shadow
     from service.supply import Shelf
 
 
@@ -22,6 +23,8 @@ class Parts:
     settings: Settings
     access: Access
     shelf: Shelf
+    challenger: Shelf
+    shadow: Shadow
     audit: Audit
     record: Record
     metrics: Metrics

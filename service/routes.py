@@ -16,6 +16,7 @@ from service.supply import LOCAL_COPY
 
 if TYPE_CHECKING:
     from service.parts import Parts
+    from service.supply import Shelf
 
 JSON: Final = "application/json"
 
@@ -75,7 +76,7 @@ def operations(parts: Parts) -> APIRouter:
 
 def readiness(parts: Parts, request_id: str) -> Response:
     """Say whether the service can answer, and how well."""
-    checks = [_model_check(parts), _keys_check(parts)]
+    checks = [_model_check(parts.shelf), *_challenger_check(parts), _keys_check(parts)]
     model = parts.shelf.model
     if model is None:
         kind = KINDS[503]
@@ -98,14 +99,24 @@ def readiness(parts: Parts, request_id: str) -> Response:
     return Response(wire.encode(answer), media_type=JSON)
 
 
-def _model_check(parts: Parts) -> wire.Check:
-    model, trouble = parts.shelf.model, parts.shelf.trouble
+def _model_check(shelf: Shelf) -> wire.Check:
+    model, trouble = shelf.model, shelf.trouble or shelf.refused
     if model is None:
         return wire.Check("model", "failing", trouble or "waiting for the registry")
     if trouble:
         return wire.Check("model", "degraded", f"from the {model.origin}: {trouble}")
     asked = "; the registry is being asked" if model.origin == LOCAL_COPY else ""
     return wire.Check("model", "ok", f"from the {model.origin}{asked}")
+
+
+def _challenger_check(parts: Parts) -> list[wire.Check]:
+    """Tell of the challenger, if there is to be one; none is no trouble."""
+    if parts.settings.challenger_uri is None:
+        return []
+    model = parts.challenger.model
+    told = f"version {model.name.version} in the shadow" if model else "none"
+    why = parts.challenger.trouble or parts.challenger.refused
+    return [wire.Check("challenger", "ok", f"{told}: {why}" if why else told)]
 
 
 def _keys_check(parts: Parts) -> wire.Check:

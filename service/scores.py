@@ -70,6 +70,7 @@ class Scores:
         )
         done = await self._answer(body, model, asker, reasons=reasons)
         await self._keep(done)
+        parts.shadow.offer(body, asker)
         parts.metrics.answered(done)
         info.notes = {
             "scores": len(done.answer.scores),

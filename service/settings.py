@@ -73,6 +73,21 @@ class Settings:
             "models:/NAME@ALIAS, models:/NAME/VERSION or a folder",
         ),
     )
+    challenger_uri: str | None = field(
+        default=None,
+        metadata=_about(
+            "Model that scores in the shadow, on the record only (default: none)",
+            "models:/NAME@ALIAS, models:/NAME/VERSION or a folder",
+        ),
+    )
+    model_check_seconds: int = field(
+        default=30,
+        metadata=_about(
+            "How often the registry is asked which model the alias names",
+            "a whole number from 1",
+            _positive,
+        ),
+    )
     mlflow_tracking_uri: str | None = field(
         default=None,
         repr=False,

@@ -1,8 +1,9 @@
 """Where the model comes from: a folder, or the registry with a local copy to fall back on.
 
-The registry is asked by a helper process (``python -m models.registry``), so that this one never
-loads what only training needs. The last model that loaded is noted beside the local copies and is
-served at once at the next start, while the registry is asked in the background.
+The last model that loaded is noted beside the local copies and is served at once at the next start,
+while the registry is asked in the background. An alias is watched: what it names next is fetched,
+checked byte by byte and on its golden scores, and put in place between two requests. What does not
+pass is refused, and the last good model goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,40 +21,31 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-import models
 from feature_store.clock import DAY
 from feature_store.errors import BadInput
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
 from feature_store.vocabulary import SPELL_START
 from models.bundle import Bundle, load_bundle
+from models.golden import TOLERANCE, golden_gap
 from models.scoring import score
 from service.answering import ServedModel
 from service.logs import LOGGER
-from service.settings import variable
+from service.mlflow_http import HttpRegistry, is_address
+from service.registry import Fetched, HelperRegistry, Registry, RegistryAway
 from service.wire import ModelName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from service.settings import Settings
 
 REGISTRY_SCHEMES: Final = ("models:/", "runs:/")
 LOCAL_COPY: Final = "local copy"
-FETCH_SECONDS: Final = 120.0
 RETRY_SECONDS: Final = (2.0, 5.0, 15.0, 60.0)
 """Waits between questions to a registry that does not answer; the last goes on for ever."""
 
 _log = logging.getLogger(LOGGER)
-
-
-class Fetched(Struct, frozen=True):
-    """What the registry gave: where the local copy is and which version it is of."""
-
-    path: str
-    name: str
-    version: str | None = None
-    alias: str | None = None
 
 
 class Noted(Struct, frozen=True):
@@ -69,32 +61,66 @@ class Shelf:
     def __init__(self, model: ServedModel | None = None) -> None:
         self.model = model
         self.trouble = ""
+        """Why the registry does not answer."""
+        self.refused = ""
+        """Why the model that the registry names now is not the one being served."""
 
     def put(self, model: ServedModel) -> None:
         """Serve this model from now on."""
         self.model = model
 
 
-class Supply:
-    """Keeps the shelf filled.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be on a shelf.
 
     Parameters
     ----------
-    settings : Settings
-        Which model, and where local copies are kept.
+    uri : str
+    cache : Path
+        Folder of local copies.
+    note : str
+        File in it that names the last good one.
+    every : float
+        Seconds between two looks at the registry.
+    """
+
+    uri: str
+    cache: Path
+    note: str = "last-good.json"
+    every: float = 30.0
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether a registry is to be asked."""
+        return self.uri.startswith(REGISTRY_SCHEMES)
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the address can come to name another model."""
+        return self.is_registered and "@" in self.uri
+
+
+class Supply:
+    """Keeps a shelf filled.
+
+    Parameters
+    ----------
+    order : Order
+    registry : Registry
     shelf : Shelf
-    arrived : callable
-        Told of every model put on the shelf.
+    looked : callable
+        Told of the shelf whenever something on it may have changed.
     """
 
     def __init__(
-        self, settings: Settings, shelf: Shelf, arrived: Callable[[ServedModel], None]
+        self, order: Order, registry: Registry, shelf: Shelf, looked: Callable[[Shelf], None]
     ) -> None:
-        self._settings = settings
-        self._uri = settings.model_uri
-        self._cache = settings.var / "models"
+        self._order = order
+        self._registry = registry
         self._shelf = shelf
-        self._arrived = arrived
+        self._looked = looked
+        self._seen = self._verdict = ""
 
     def start(self) -> None:
         """Load what is on this machine already; nothing there is no failure yet.
@@ -104,8 +130,8 @@ class Supply:
         BadInput
             The setting names a folder that is not a bundle: no waiting will mend that.
         """
-        if not self._uri.startswith(REGISTRY_SCHEMES):
-            self._put(open_bundle(Fetched(self._uri, "", "local"), origin="folder"))
+        if not self._order.is_registered:
+            self._put(open_bundle(Fetched(self._order.uri, "", "local"), origin="folder"))
             return
         noted = self._noted()
         if noted is not None:
@@ -115,82 +141,111 @@ class Supply:
                 self._shelf.trouble = str(error)
 
     async def run(self) -> None:
-        """Ask the registry until it has answered once."""
-        attempt = 0
-        while self._uri.startswith(REGISTRY_SCHEMES):
-            try:
-                await self.refresh()
-            except (BadInput, OSError, TimeoutError) as error:
-                wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-                self._trouble(error)
-                await asyncio.sleep(wait)
-                attempt += 1
+        """Look at the registry, again and again if its answer can change, until cancelled."""
+        failures = 0
+        while self._order.is_registered:
+            wait = self._order.every
+            if await self.look():
+                failures = 0
+                if not self._order.may_change:
+                    return
             else:
-                return
+                wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+            await asyncio.sleep(wait)
 
-    async def refresh(self) -> None:
-        """Fetch the model that the registry names now, and serve it if it is another.
+    async def look(self) -> bool:
+        """Serve what the registry names now, if it is another; say whether it answered."""
+        shelf = self._shelf
+        try:
+            await self._refresh()
+        except (RegistryAway, OSError) as error:
+            shelf.trouble = str(error) if isinstance(error, BadInput) else type(error).__name__
+            _log.warning("registry not reached", extra={"fields": {"error": type(error).__name__}})
+        except BadInput as error:
+            shelf.trouble, shelf.refused = "", str(error)
+            _log.error("model refused", extra={"fields": {"error": str(error)}})
+        else:
+            shelf.trouble = ""
+        self._looked(shelf)
+        return not shelf.trouble and shelf.model is not None
 
-        Raises
-        ------
-        BadInput
-            The registry does not answer, has no such model, or its bundle is not sound.
-        """
-        fetched = await fetch(self._uri, self._cache, self._environment())
-        model = await asyncio.to_thread(open_bundle, fetched, origin="registry")
-        self._put(model)
-        self._shelf.trouble = ""
-        note = msgspec.json.encode(Noted(self._uri, fetched))
-        await asyncio.to_thread(_write_whole, self._note, note)
+    async def _refresh(self) -> None:
+        stamp = await self._registry.stamp()
+        if stamp and stamp == self._seen:
+            self._shelf.refused = self._verdict
+            return
+        fetched = await self._registry.fetch()
+        served = self._shelf.model
+        if served is not None and _same(served.name, fetched):
+            self._shelf.put(replace(served, origin="registry"))
+        else:
+            try:
+                self._put(await asyncio.to_thread(open_bundle, fetched, origin="registry"))
+            except BadInput as error:
+                # Not fetched again until the registry names another.
+                self._seen, self._verdict = stamp, str(error)
+                raise
+            note = msgspec.json.encode(Noted(self._order.uri, fetched))
+            await asyncio.to_thread(_write_whole, self._order.cache / self._order.note, note)
+        self._shelf.refused = self._verdict = ""
+        self._seen = stamp
 
     def _put(self, model: ServedModel) -> None:
         self._shelf.put(model)
-        self._arrived(model)
+        self._looked(self._shelf)
         _log.info("model loaded", extra={"fields": {**_told(model.name), "origin": model.origin}})
-
-    def _trouble(self, error: Exception) -> None:
-        self._shelf.trouble = str(error) if isinstance(error, BadInput) else "no answer in time"
-        _log.warning("registry not reached", extra={"fields": {"error": type(error).__name__}})
-
-    def _environment(self) -> dict[str, str]:
-        """Environment of the helper: ours, with the settings that it reads as they are here."""
-        environment = dict(os.environ)
-        # A folder called models/ where the service happens to run must not be taken for ours.
-        environment["PYTHONPATH"] = str(Path(models.__file__).parents[1])
-        environment[variable("var")] = str(self._settings.var)
-        if self._settings.mlflow_tracking_uri:
-            environment[variable("mlflow_tracking_uri")] = self._settings.mlflow_tracking_uri
-        return environment
-
-    @property
-    def _note(self) -> Path:
-        return self._cache / "last-good.json"
 
     def _noted(self) -> Fetched | None:
         """Last good model of this address, if its local copy is still there."""
+        note = self._order.cache / self._order.note
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            noted = msgspec.json.decode(self._note.read_bytes(), type=Noted)
-            if noted.uri == self._uri and Path(noted.fetched.path).is_dir():
+            noted = msgspec.json.decode(note.read_bytes(), type=Noted)
+            if noted.uri == self._order.uri and Path(noted.fetched.path).is_dir():
                 return noted.fetched
         return None
+
+
+def _same(served: ModelName, fetched: Fetched) -> bool:
+    return (served.name, served.version, served.alias) == (
+        fetched.name,
+        fetched.version,
+        fetched.alias,
+    )
 
 
 def _told(name: ModelName) -> dict[str, Any]:
     return {"model": name.name, "version": name.version, "alias": name.alias}
 
 
-def open_bundle(fetched: Fetched, *, origin: str) -> ServedModel:
-    """Load a bundle, checked byte by byte, and let it score once.
-
-    The score finds a kernel that is missing or does not agree before a patient does.
+def make_supply(
+    settings: Settings, order: Order, shelf: Shelf, looked: Callable[[Shelf], None]
+) -> Supply:
+    """Supply of an order from the registry that the settings name.
 
     Raises
     ------
     BadInput
-        The folder is not a sound bundle for this version of Homeward.
+        A kind of model address that this registry does not know.
+    """
+    address = settings.mlflow_tracking_uri or ""
+    registry: Registry = HelperRegistry(order.uri, order.cache, settings)
+    if is_address(settings) and order.is_registered:
+        registry = HttpRegistry(order.uri, order.cache, address)
+    return Supply(order, registry, shelf, looked)
+
+
+def open_bundle(fetched: Fetched, *, origin: str) -> ServedModel:
+    """Load a bundle, checked byte by byte, and let it score what it scored when it was made.
+
+    Raises
+    ------
+    BadInput
+        The folder is not a sound bundle for this version of Homeward, or scores differently here.
     """
     bundle = load_bundle(Path(fetched.path))
     warm_up(bundle)
+    check_golden(bundle, fetched.version)
     feature_set = bundle.model.feature_set
     return ServedModel(
         name=ModelName(fetched.name or bundle.name, fetched.version, fetched.alias),
@@ -204,47 +259,31 @@ def open_bundle(fetched: Fetched, *, origin: str) -> ServedModel:
     )
 
 
-def warm_up(bundle: Bundle) -> None:
-    """Score a spell of nobody, a day into it."""
-    one = np.zeros(1, np.int64)
-    events = Events.build(subject_id=[0], spell_id=[0], time=[0], code=[SPELL_START])
-    score(bundle, events, Snapshots(one, one, one, one + DAY), reasons=None)
-
-
-async def fetch(uri: str, cache: Path, environment: Mapping[str, str]) -> Fetched:
-    """Ask the registry for a model, in a helper process.
+def check_golden(bundle: Bundle, version: str | None) -> None:
+    """Compare the golden scores of a bundle; one made before there were any passes.
 
     Raises
     ------
     BadInput
-        The helper failed, and why, if it said so on purpose.
-    TimeoutError
-        It took too long, and was stopped.
+        They differ on this machine.
     """
-    helper = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "models.registry", "fetch", uri, str(cache)),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(FETCH_SECONDS):
-            said, complained = await helper.communicate()
-    finally:
-        if helper.returncode is None:
-            helper.kill()
-            await helper.wait()
-    if helper.returncode == BadInput.exit_code:
-        raise BadInput(complained.decode(errors="replace").strip().rpartition("\n")[2])
-    if helper.returncode:
-        # Not said on purpose: it may quote an address with a password.
-        msg = f"the model registry gave no model (exit code {helper.returncode})"
+    golden = bundle.evaluation.get("golden")
+    if golden is None:
+        return
+    gap = golden_gap(bundle.model, golden)
+    if not gap <= TOLERANCE:
+        msg = (
+            f"version {version}: its golden scores within {TOLERANCE:.0e} expected, differ by "
+            f"{gap:.1e} here; not served"
+        )
         raise BadInput(msg)
-    try:
-        return msgspec.json.decode(said.strip().rpartition(b"\n")[2], type=Fetched)
-    except msgspec.DecodeError as error:
-        msg = "the model registry gave an answer that is not understood"
-        raise BadInput(msg) from error
+
+
+def warm_up(bundle: Bundle) -> None:
+    """Score a spell of nobody, a day into it: a kernel that is missing fails here."""
+    one = np.zeros(1, np.int64)
+    events = Events.build(subject_id=[0], spell_id=[0], time=[0], code=[SPELL_START])
+    score(bundle, events, Snapshots(one, one, one, one + DAY), reasons=None)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

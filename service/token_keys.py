@@ -12,9 +12,8 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
@@ -23,6 +22,9 @@ from jwt.exceptions import PyJWKError
 from feature_store.errors import BadInput
 from service.logs import LOGGER
 from service.watched import WatchedFile
+
+if TYPE_CHECKING:
+    import httpx
 
 KIND: Final = "a JWK set"
 ALGORITHMS: Final = {
@@ -138,6 +140,8 @@ class AddressKeys:
 
     async def run(self) -> None:
         """Ask every few minutes, and sooner when a token names an unknown key."""
+        import httpx  # noqa: PLC0415 - where it is installed it loads rich, which nothing here needs
+
         async with httpx.AsyncClient(timeout=FETCH_SECONDS, follow_redirects=False) as client:
             while True:
                 self._wanted.clear()
@@ -148,6 +152,8 @@ class AddressKeys:
                         await self._wanted.wait()
 
     async def _refresh(self, client: httpx.AsyncClient) -> None:
+        import httpx  # noqa: PLC0415 - where it is installed it loads rich, which nothing here needs
+
         try:
             content = await _get(client, self._address)
             keys = read_key_set(content)

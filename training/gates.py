@@ -16,8 +16,8 @@ from feature_store.errors import BadInput
 from models.bundle import Bundle
 from models.card import check_card
 from models.card_findings import interval
+from models.golden import TOLERANCE, golden_gap
 from training.baselines import NAMES
-from training.golden import TOLERANCE, golden_gap
 
 FIRST: Final = "7"
 """Horizon whose figures must themselves lie inside the bounds."""

@@ -15,6 +15,7 @@ from feature_store.vocabulary import LONG_STAY_DAYS
 from models.bundle import Bundle
 from models.card import make_card
 from models.fitting import fit
+from models.golden import make_golden
 from models.judging.estimate import Float64
 from models.recalibrate import learn_calibration
 from models.registry import MODEL_NAME
@@ -23,7 +24,6 @@ from training.baselines import Regression, Rule
 from training.config import TrainingConfig
 from training.evaluate import evaluate, figures_of
 from training.frailty import Frailty, gather_frailty
-from training.golden import make_golden
 from training.held_out import held_out_rows
 from training.material import Material, choose_features, gather
 from training.provenance import provenance_of

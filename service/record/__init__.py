@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from service.record.account import About, Answer, AuditRow, account
+from service.record.account import About, Answer, AuditRow, Mode, account
 from service.record.feedback import FeedbackRow
 from service.record.postgres import PostgresAudit
 from service.record.reading import Record
@@ -23,6 +23,7 @@ __all__ = [
     "AuditRow",
     "AuditUnavailable",
     "FeedbackRow",
+    "Mode",
     "PostgresAudit",
     "Record",
     "SqliteAudit",

@@ -17,6 +17,8 @@ def test_the_defaults_are_those_of_the_interface():
 def test_every_setting_is_read():
     given = {
         "HOMEWARD_MODEL_URI": "bundles/today",
+        "HOMEWARD_CHALLENGER_URI": "models:/long-stay@challenger",
+        "HOMEWARD_MODEL_CHECK_SECONDS": "10",
         "HOMEWARD_MLFLOW_TRACKING_URI": "http://127.0.0.1:5000",
         "HOMEWARD_DATABASE_URL": "sqlite:////data/h.db",
         "HOMEWARD_VAR": "/data",

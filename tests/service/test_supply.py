@@ -7,12 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from feature_store.errors import BadInput
+from models.bundle import load_bundle, save_bundle
+from models.golden import make_golden
+from service import registry as registry_module
 from service import supply
 from service.app import create_app
-from service.supply import Fetched, Noted, Shelf, Supply, fetch, open_bundle
+from service.registry import Fetched, HelperRegistry, RegistryAway, fetch
+from service.supply import Noted, Order, Shelf, Supply, open_bundle
 
 URI = "models:/long-stay@champion"
 
@@ -24,10 +29,16 @@ def arrivals():
 
 
 @pytest.fixture
-def supplied(settings, arrivals):
+def supplied(settings, arrivals, registry):
     """A shelf and what keeps it filled from the registry."""
     shelf = Shelf()
-    return shelf, Supply(settings, shelf, arrivals.append)
+    order = Order(uri=URI, cache=settings.var / "models", every=0.01)
+
+    def looked(seen):
+        if seen.model and seen.model not in arrivals:
+            arrivals.append(seen.model)
+
+    return shelf, Supply(order, registry(), shelf, looked)
 
 
 @pytest.fixture
@@ -36,18 +47,25 @@ def registry(monkeypatch, bundle_folder):
 
     class Registry:
         answer = Fetched(str(bundle_folder), "long-stay", "4", "champion")
-        asked = 0
+        asked = fetched = 0
         asked_again = asyncio.Event()
 
-    async def answering(_uri, _cache, _environment):
-        Registry.asked += 1
-        if Registry.asked > 2:
-            Registry.asked_again.set()
-        if isinstance(Registry.answer, Exception):
-            raise Registry.answer
-        return Registry.answer
+        def __init__(self, *_arguments):
+            pass
 
-    monkeypatch.setattr(supply, "fetch", answering)
+        async def stamp(self):
+            Registry.asked += 1
+            if Registry.asked > 2:
+                Registry.asked_again.set()
+            if isinstance(Registry.answer, Exception):
+                raise Registry.answer
+            return Registry.answer.version
+
+        async def fetch(self):
+            Registry.fetched += 1
+            return Registry.answer
+
+    monkeypatch.setattr(supply, "HelperRegistry", Registry)
     monkeypatch.setattr(supply, "RETRY_SECONDS", (0.01,))
     return Registry
 
@@ -62,7 +80,7 @@ def test_nothing_here_and_a_registry_that_answers(supplied, registry, settings, 
     shelf, keeper = supplied
     keeper.start()
     assert shelf.model is None
-    asyncio.run(keeper.run())
+    assert asyncio.run(keeper.look())
     assert shelf.model.name.version == "4"
     assert shelf.model.origin == "registry"
     assert arrivals == [shelf.model]
@@ -77,7 +95,7 @@ def test_a_local_copy_serves_at_once_and_goes_on_while_the_registry_is_away(
     note(settings, Fetched(str(bundle_folder), "long-stay", "3", "champion"))
     keeper.start()
     assert (shelf.model.name.version, shelf.model.origin) == ("3", "local copy")
-    registry.answer = BadInput("MLflow cannot be reached (ConnectionError)")
+    registry.answer = RegistryAway("MLflow cannot be reached (ConnectionError)")
 
     async def story():
         asking = asyncio.create_task(keeper.run())
@@ -85,7 +103,9 @@ def test_a_local_copy_serves_at_once_and_goes_on_while_the_registry_is_away(
         assert shelf.trouble == "MLflow cannot be reached (ConnectionError)"
         assert shelf.model.name.version == "3"
         registry.answer = Fetched(str(bundle_folder), "long-stay", "4", "champion")
-        await asking
+        while shelf.trouble:  # noqa: ASYNC110 - nothing to wait upon
+            await asyncio.sleep(0.001)
+        asking.cancel()
 
     asyncio.run(story())
     assert (shelf.model.name.version, shelf.trouble) == ("4", "")
@@ -124,9 +144,79 @@ def test_a_bad_bundle_from_the_registry_leaves_the_last_good_one(
     bad = shutil.copytree(bundle_folder, tmp_path / "bad")
     (bad / "features.json").write_text("[]")
     registry.answer = Fetched(str(bad), "long-stay", "4")
-    with pytest.raises(BadInput, match="features"):
-        asyncio.run(keeper.refresh())
+    assert asyncio.run(keeper.look())
+    assert "features" in shelf.refused
     assert shelf.model.name.version == "3"
+
+
+def test_what_the_alias_names_next_is_served_without_a_restart(
+    supplied, registry, bundle_folder, tmp_path
+):
+    shelf, keeper = supplied
+    asyncio.run(keeper.look())
+    asyncio.run(keeper.look())
+    assert registry.fetched == 1  # the same version: asked about, not fetched
+    other = shutil.copytree(bundle_folder, tmp_path / "other")
+    registry.answer = Fetched(str(other), "long-stay", "5", "champion")
+    asyncio.run(keeper.look())
+    assert (shelf.model.name.version, shelf.refused) == ("5", "")
+
+
+def with_golden(folder, golden):
+    """Save a bundle anew with these golden scores."""
+    bundle = load_bundle(folder)
+    evaluation = {**bundle.evaluation, "golden": golden(bundle.model)}
+    save_bundle(replace(bundle, evaluation=evaluation), folder)
+    return folder
+
+
+def made(model):
+    width = len(model.feature_set.features)
+    return make_golden(model, np.random.default_rng(0).uniform(0, 9, (50, width)), seed=1)
+
+
+def altered(model):
+    golden = made(model)
+    golden["scores"]["p_14"][0] += 1e-6
+    return golden
+
+
+@pytest.mark.parametrize(
+    "golden", [altered, lambda _: {}, lambda _: [], lambda _: {"rows": [["a"]]}, lambda _: 7]
+)
+def test_a_model_that_scores_differently_here_is_refused_and_the_last_good_one_stays(
+    supplied, registry, bundle_folder, tmp_path, golden
+):
+    shelf, keeper = supplied
+    good = with_golden(shutil.copytree(bundle_folder, tmp_path / "good"), made)
+    registry.answer = Fetched(str(good), "long-stay", "4", "champion")
+    asyncio.run(keeper.look())
+    bad = with_golden(shutil.copytree(bundle_folder, tmp_path / "bad"), golden)
+    registry.answer = Fetched(str(bad), "long-stay", "5", "champion")
+    for _ in range(3):
+        asyncio.run(keeper.look())
+    assert shelf.model.name.version == "4"
+    assert "version 5: its golden scores" in shelf.refused
+    assert registry.fetched == 2  # a bad one is not fetched again and again
+    registry.answer = Fetched(str(good), "long-stay", "4", "champion")  # rolled back
+    asyncio.run(keeper.look())
+    assert (shelf.model.name.version, shelf.refused) == ("4", "")
+
+
+def test_readiness_and_metrics_tell_of_a_model_that_was_refused(
+    make_client, registry, settings, bundle_folder, tmp_path
+):
+    note(settings, Fetched(str(bundle_folder), "long-stay", "3", "champion"))
+    bad = with_golden(shutil.copytree(bundle_folder, tmp_path / "bad"), altered)
+    registry.answer = Fetched(str(bad), "long-stay", "4", "champion")
+    client = make_client(None)
+    for _ in range(2000):
+        ready = client.get("/health/ready").json()
+        if ready["status"] == "degraded":
+            break
+    assert ready["model"]["version"] == "3"
+    assert "golden scores" in ready["checks"][0]["detail"]
+    assert "homeward_model_refused 1.0" in client.get("/metrics").text
 
 
 def test_a_folder_that_is_no_bundle_stops_the_start(settings, tmp_path):
@@ -143,7 +233,7 @@ def test_a_folder_is_served_without_any_registry(make_client, bundle_folder, req
 def test_until_a_model_is_there_it_is_not_ready_and_does_not_answer(
     make_client, registry, request_body
 ):
-    registry.answer = BadInput("MLflow cannot be reached (ConnectionError)")
+    registry.answer = RegistryAway("MLflow cannot be reached (ConnectionError)")
     client = make_client(None)
     ready = client.get("/health/ready")
     assert ready.status_code == 503
@@ -159,7 +249,7 @@ def test_a_service_on_a_local_copy_says_so(
     make_client, registry, settings, bundle_folder, request_body
 ):
     note(settings, Fetched(str(bundle_folder), "long-stay", "3", "champion"))
-    registry.answer = BadInput("MLflow cannot be reached (ConnectionError)")
+    registry.answer = RegistryAway("MLflow cannot be reached (ConnectionError)")
     client = make_client(None)
     for _ in range(200):
         ready = client.get("/health/ready").json()
@@ -191,6 +281,18 @@ def test_what_the_helper_says_on_purpose_is_passed_on(tmp_path):
 
 
 def test_a_helper_that_hangs_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(supply, "FETCH_SECONDS", 0.05)
+    monkeypatch.setattr(registry_module, "FETCH_SECONDS", 0.05)
     with pytest.raises(TimeoutError):
         asyncio.run(fetch("anything", tmp_path, helper_environment(tmp_path)))
+
+
+def test_a_local_store_is_asked_only_after_it_changed(settings, tmp_path):
+    store = tmp_path / "mlflow.db"
+    changed = replace(settings, mlflow_tracking_uri=f"sqlite:///{store}")
+    asked = HelperRegistry(URI, tmp_path, changed)
+    stamps = [asyncio.run(asked.stamp()) for _ in range(2)]
+    store.write_text("a run")
+    stamps += [asyncio.run(asked.stamp()) for _ in range(2)]
+    assert stamps[0] == stamps[1] != stamps[2] == stamps[3]
+    elsewhere = replace(settings, mlflow_tracking_uri="postgresql://db/mlflow")
+    assert asyncio.run(HelperRegistry(URI, tmp_path, elsewhere).stamp()) == ""  # always asked

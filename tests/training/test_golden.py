@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from feature_store.definitions import Read
-from training.golden import ROWS, TOLERANCE, golden_gap, make_golden
+from models.golden import ROWS, TOLERANCE, golden_gap, make_golden
 
 
 def test_scores_reproduce_exactly_after_saving(trained, tmp_path):

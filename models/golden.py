@@ -6,13 +6,16 @@ chosen without regard to the others, between the 5th and the 95th centile, round
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_store.definitions import Read
-from models.judging.estimate import Float64
 from models.stay import StayModel
+
+Float64 = NDArray[np.float64]
 
 ROWS: Final = 25
 TOLERANCE: Final = 1e-9
@@ -75,23 +78,27 @@ def _scores(
     }
 
 
-def golden_gap(model: StayModel, golden: dict[str, Any]) -> float:
+def golden_gap(model: StayModel, golden: Mapping[str, Any]) -> float:
     """Largest difference of the scores kept from those computed now; infinite if they do not fit.
 
     Parameters
     ----------
     model : StayModel
-    golden : dict
+    golden : mapping
         From :func:`make_golden`.
     """
-    rows = np.array(golden["rows"], dtype=np.float64)
-    now = _scores(model, rows, np.array(golden["days_so_far"], dtype=np.int64))
-    if now.keys() != golden["scores"].keys():
+    try:
+        rows = np.array(golden["rows"], dtype=np.float64)
+        days = np.array(golden["days_so_far"], dtype=np.int64)
+        kept = {name: np.array(column, np.float64) for name, column in golden["scores"].items()}
+        now = _scores(model, rows, days)
+        if now.keys() != kept.keys():
+            return float("inf")
+        return max(_gap(np.array(now[name], np.float64), kept[name]) for name in kept)
+    except (KeyError, TypeError, ValueError, AttributeError):
         return float("inf")
-    return max(_gap(now[name], kept) for name, kept in golden["scores"].items())
 
 
-def _gap(now: list[float | None], kept: list[float | None]) -> float:
-    first, second = np.array(now, dtype=np.float64), np.array(kept, dtype=np.float64)
+def _gap(first: Float64, second: Float64) -> float:
     gap = np.nan_to_num(np.abs(first - second), nan=np.inf)
     return float(np.where(np.isnan(first) & np.isnan(second), 0.0, gap).max(initial=0.0))

@@ -1,0 +1,100 @@
+"""A challenger in the shadow: it scores what the champion was asked, and nobody is told.
+
+Its scores go on the record with the mode ``shadow``. It works in a thread of its own, from a queue
+that is bounded in number and in bytes; what does not fit is dropped and counted. An answer never
+waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from service.answering import Asker, answer_scores
+from service.logs import LOGGER, whereabouts
+from service.record import AuditUnavailable
+
+if TYPE_CHECKING:
+    from service.metrics import Metrics
+    from service.record import Audit
+    from service.supply import Shelf
+
+MOST_WAITING: Final = 64
+MOST_BYTES: Final = 16 * 1024 * 1024
+
+_log = logging.getLogger(LOGGER)
+
+
+class Shadow:
+    """What the challenger has still to score.
+
+    Parameters
+    ----------
+    challenger : Shelf
+        Empty: nothing is scored twice.
+    champion : Shelf
+    audit : Audit
+    metrics : Metrics
+    """
+
+    def __init__(self, challenger: Shelf, champion: Shelf, audit: Audit, metrics: Metrics) -> None:
+        self._challenger = challenger
+        self._champion = champion
+        self._audit = audit
+        self._metrics = metrics
+        self._waiting: asyncio.Queue[tuple[bytes, Asker]] = asyncio.Queue(MOST_WAITING)
+        self._bytes = 0
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="shadow")
+
+    def offer(self, body: bytes, asker: Asker) -> None:
+        """Take a request that was answered; never waits.
+
+        Parameters
+        ----------
+        body : bytes
+        asker : Asker
+            Of the answer that was given.
+        """
+        if not self._is_another():
+            return
+        if self._waiting.full() or self._bytes + len(body) > MOST_BYTES:
+            self._metrics.shadow_drops.inc()
+            return
+        self._bytes += len(body)
+        self._waiting.put_nowait((body, replace(asker, mode="shadow")))
+
+    def _is_another(self) -> bool:
+        challenger, champion = self._challenger.model, self._champion.model
+        return challenger is not None and (
+            champion is None or challenger.name.version != champion.name.version
+        )
+
+    async def run(self) -> None:
+        """Score what waits, one request at a time, until cancelled."""
+        try:
+            while True:
+                body, asker = await self._waiting.get()
+                self._bytes -= len(body)
+                await self._score(body, asker)
+        finally:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _score(self, body: bytes, asker: Asker) -> None:
+        model = self._challenger.model
+        if model is None:
+            return
+        answer = partial(answer_scores, body, model, asker, reasons=0)
+        try:
+            done = await asyncio.get_running_loop().run_in_executor(self._thread, answer)
+            await self._audit.append(done.audit)
+        except AuditUnavailable:
+            self._metrics.shadow_drops.inc()
+        except Exception as error:  # noqa: BLE001 - whatever a challenger does, answers go on
+            self._metrics.shadow_failures.inc()
+            _log.error("challenger failed", extra={"fields": whereabouts(error)})
+        else:
+            self._metrics.shadow_scores.inc(len(done.answer.scores))
