@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from feature_store.errors import BadInput, HomewardError
 from models.bundle import load_bundle
+from models.local_copy import BUNDLE, Registered, keep, place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,41 +27,8 @@ MODEL_NAME: Final = "long-stay"
 ARTIFACT: Final = "model"
 """Name under which a run logs its model."""
 
-BUNDLE: Final = Path("artifacts", "bundle")
-"""Folder of the bundle among the files of a version."""
-
-_NOTE: Final = "registered.json"
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _MODEL: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[^/@]+))")
 _RUN: Final = re.compile(r"runs:/(?P<run>[^/]+)(?:/(?P<artifact>.+))?")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """A bundle on this machine, and what the registry calls it.
-
-    Parameters
-    ----------
-    path : str
-        Folder of the bundle.
-    name, version : str
-        Version is a run's identifier for ``runs:/``, and ``local`` for a plain folder.
-    alias : str, optional
-        The alias it was asked for by.
-    run_id : str, optional
-    uri : str
-        As asked.
-    tags : dict of str to str
-        Of the version: what data and code it is of, who overrode a gate and why.
-    """
-
-    path: str
-    name: str
-    version: str
-    alias: str | None = None
-    run_id: str | None = None
-    uri: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 def tracking_uri() -> str:
@@ -199,47 +165,6 @@ def _keep(source: str, cache: Path, told: Registered) -> Registered:
     return keep(told, cache, lambda home: _download(source, home))
 
 
-def keep(told: Registered, cache: Path, download: Callable[[Path], None]) -> Registered:
-    """Bundle in the cache, fetched if need be; the note beside it is always fresh.
-
-    Parameters
-    ----------
-    told : Registered
-        What the registry says of it.
-    cache : Path
-    download : callable
-        Makes the folder ``bundle`` in the folder it is given.
-
-    Raises
-    ------
-    BadInput
-        What was downloaded is not sound.
-    """
-    for part in (told.name, told.version):
-        if not _PLAIN.fullmatch(part):
-            msg = (
-                "model: a plain name and version expected (letters, digits, dot, dash, underscore)"
-            )
-            raise BadInput(msg)
-    home = cache / told.name / told.version
-    kept = replace(told, path=str((home / "bundle").absolute()))
-    if not _whole(home / "bundle"):
-        download(home)
-    _write_note(home / _NOTE, kept)
-    return kept
-
-
-def _whole(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    try:
-        load_bundle(folder)
-    except BadInput:
-        shutil.rmtree(folder)  # altered in the cache: fetch it again
-        return False
-    return True
-
-
 def _download(source: str, home: Path) -> None:
     from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - as above
 
@@ -251,34 +176,6 @@ def _download(source: str, home: Path) -> None:
             raise BadInput(msg) from error
 
     place(home, bring)
-
-
-def place(home: Path, bring: Callable[[Path], Path]) -> None:
-    """Fetch into a folder aside, check, then move into place: a reader never sees half of it.
-
-    Parameters
-    ----------
-    home : Path
-        Folder in which ``bundle`` shall be.
-    bring : callable
-        Fetches into the folder it is given, and returns where the bundle is in it.
-
-    Raises
-    ------
-    BadInput
-        What was fetched is not a sound bundle.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".fetch.", dir=home) as aside:
-        inner = Path(aside, "files")
-        inner.mkdir()
-        bundle = bring(inner)
-        load_bundle(bundle)
-        try:
-            bundle.replace(home / "bundle")
-        except OSError:
-            # Another process was first; its copy is the same version.
-            load_bundle(home / "bundle")
 
 
 def runs_of(version: str) -> list[str]:
@@ -305,12 +202,6 @@ def run_file(run_id: str, name: str, folder: Path) -> Path:
     except Exception as error:
         msg = f"run: {name} expected among its files, cannot be fetched ({type(error).__name__})"
         raise BadInput(msg) from error
-
-
-def _write_note(path: Path, told: Registered) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(json.dumps(asdict(told), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def main(arguments: Sequence[str]) -> int:

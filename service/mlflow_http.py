@@ -22,7 +22,7 @@ import msgspec
 
 from feature_store.errors import BadInput
 from models.bundle import load_manifest
-from models.registry import BUNDLE, Registered, keep, place
+from models.local_copy import BUNDLE, Registered, keep, place
 from service.registry import Fetched, RegistryAway
 
 if TYPE_CHECKING:
