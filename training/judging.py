@@ -12,7 +12,7 @@ from feature_store.dataset import Dataset
 from feature_store.errors import BadInput
 from feature_store.manifest import Clock, Manifest
 from models.bundle import Bundle, load_bundle
-from models.registry import Registered
+from models.local_copy import Registered
 from training.config import TrainingConfig
 from training.evaluate import evaluate
 from training.held_out import held_out_rows

@@ -19,8 +19,9 @@ from models.bundle import Bundle
 from models.card import make_card
 from models.judging import difference, judge
 from models.judging.estimate import Estimate
+from models.local_copy import Registered
 from models.recalibrate import learn_calibration
-from models.registry import MODEL_NAME, Registered
+from models.registry import MODEL_NAME
 from models.stay import StayModel
 from models.survival import Prediction
 from training.config import TrainingConfig
