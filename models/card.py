@@ -18,7 +18,7 @@ from typing import Any, Final
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
 from feature_store.vocabulary import INTENDED_PURPOSE
-from models.card_findings import SYNTHETIC, Lines, caveats, ethics, performance
+from models.card_findings import SYNTHETIC, Lines, caveats, ethics, leaks, performance
 from models.scope import ScopeRules
 from models.tripod import TRIPOD_AI
 
@@ -208,6 +208,7 @@ def _data(provenance: Mapping[str, Any], feature_set: FeatureSet) -> Lines:
                 "each read from what was recorded up to the prediction time. Missing stays missing."
             ),
         ),
+        ("Suspected leaks", leaks(provenance)),
     ]
 
 

@@ -140,6 +140,15 @@ def _too_few(evaluation: Mapping[str, Any]) -> str:
     return ", ".join(few) or "none"
 
 
+def leaks(provenance: Mapping[str, Any]) -> str:
+    """Features that looked like leaks and are used all the same, each with its reason."""
+    told = [
+        f"{leak['feature']} ({leak['sign']}): {leak['evidence']}; allowed: {leak['allowed']}"
+        for leak in provenance["leaks"]
+    ]
+    return "; ".join(told) or "none found by the firewall (docs/training.md)"
+
+
 def caveats(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> Lines:
     """What it cannot do."""
     left_out = "; ".join(f"{days} midnights: {why}" for days, why in evaluation["left_out"].items())

@@ -94,6 +94,42 @@ class JudgingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallSettings:
+    """Bounds above which a feature is suspected of a leak; see :mod:`training.leaks`.
+
+    Parameters
+    ----------
+    auroc : float
+        Of one feature alone, at admission, on later spells.
+    presence : float
+        Difference in how often it is recorded for ended and for open spells, over the larger share.
+    ending : float
+        Share of its events recorded in the last day of a stay or after it.
+    gain : float
+        Share of the model's gain.
+    allow : dict of str to str
+        Feature to the reason for which it is used in spite of a sign.
+    """
+
+    auroc: float = 0.85
+    presence: float = 0.8
+    ending: float = 0.8
+    gain: float = 0.8
+    allow: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Bounds are shares; a reason says something."""
+        for key in ("auroc", "presence", "ending", "gain"):
+            if not 0.0 < getattr(self, key) <= 1.0:
+                msg = f"[firewall]: {key} above 0 and at most 1 expected"
+                raise BadInput(msg)
+        for name, reason in self.allow.items():
+            if not name.strip() or not reason.strip():
+                msg = "[firewall.allow]: a feature and a reason in words expected, FEATURE:reason"
+                raise BadInput(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """Everything that decides what a run does, besides the data and the code.
 
@@ -105,6 +141,7 @@ class TrainingConfig:
     features : Features
     split : SplitSettings
     judging : JudgingSettings
+    firewall : FirewallSettings
     lightgbm : FitSettings
         Its ``seed`` and ``threads`` follow the ones above.
     scope : ScopeRules
@@ -115,6 +152,7 @@ class TrainingConfig:
     features: Features = Features.BOTH
     split: SplitSettings = field(default_factory=SplitSettings)
     judging: JudgingSettings = field(default_factory=JudgingSettings)
+    firewall: FirewallSettings = field(default_factory=FirewallSettings)
     lightgbm: FitSettings = field(default_factory=FitSettings)
     scope: ScopeRules = field(default_factory=ScopeRules)
 

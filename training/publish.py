@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,9 @@ from training.tracking import Run
 DAYS_SO_FAR: Final = "days_so_far"
 OUTPUTS: Final = (*(f"p_{days}" for days in LONG_STAY_DAYS), "p10", "p50", "p90", "p_death")
 """Columns that :mod:`models.pyfunc` answers with."""
+
+_LONGEST_TAG: Final = 4000
+"""Of the 5,000 characters that MLflow keeps of a tag."""
 
 _PINNED: Final = ("numpy", "pandas", "mlflow")
 """Homeward itself is installed beside a model; it comes from no index."""
@@ -71,6 +74,7 @@ def publish_model(run: Run, bundle: Bundle, more: Mapping[str, str] | None = Non
             f"homeward.{key}": str(provenance[key])
             for key in ("data_hash", "features_hash", "config_hash", "code", "seed")
         },
+        **_leak_tags(provenance["leaks"]),
     }
     run.set_tags(tags)
     with tempfile.TemporaryDirectory(prefix="homeward.") as aside:
@@ -80,6 +84,12 @@ def publish_model(run: Run, bundle: Bundle, more: Mapping[str, str] | None = Non
         pins = [f"{name}=={told[name]}" for name in _PINNED]
         run.log_model(folder, columns=columns_of(bundle), outputs=OUTPUTS, pins=pins)
     return run.register(tags, description=_description(provenance))
+
+
+def _leak_tags(leaks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Features used in spite of a sign of a leak; nothing where there is none."""
+    names = sorted({leak["feature"] for leak in leaks})
+    return {"homeward.leaks_allowed": ", ".join(names)[:_LONGEST_TAG]} if names else {}
 
 
 def columns_of(bundle: Bundle) -> tuple[str, ...]:

@@ -23,8 +23,10 @@ from models.stay import StayModel
 from training.baselines import Regression, Rule
 from training.config import TrainingConfig
 from training.evaluate import evaluate, figures_of
+from training.firewall import find_suspects, leaks_told, refuse_leaks
 from training.frailty import Frailty, gather_frailty
 from training.held_out import held_out_rows
+from training.leaks import Suspect, suspects_by_gain
 from training.material import Material, choose_features, gather
 from training.provenance import provenance_of
 from training.publish import Findings, publish_findings, publish_model
@@ -76,8 +78,8 @@ def train(
 
     Raises
     ------
-    BadInput
-        The data cannot teach a model; the run is marked as failed and nothing is registered.
+    BadInput, Refused
+        The data cannot teach a model, or leak; the run is marked as failed, nothing registered.
     """
     with tracker.run(
         f"train {dataset.path.name}", kind="training", manifest=dataset.manifest
@@ -104,12 +106,15 @@ class Prepared:
     split : Split
     feature_set : FeatureSet
     materials : mapping of Part to Material
+    suspects : tuple of Suspect
+        Of a leak, each allowed by the settings.
     """
 
     found: Survey
     split: Split
     feature_set: FeatureSet
     materials: Mapping[Part, Material]
+    suspects: tuple[Suspect, ...] = ()
 
 
 def prepare(
@@ -133,6 +138,8 @@ def prepare(
     ------
     BadInput
         Too little to learn from, with what there is and what is needed.
+    Refused
+        A feature is suspected of a leak.
     """
     found, split = parted or _parted(dataset, config, report)
     report("spells: " + ", ".join(f"{count} {name}" for name, count in split.counts.items()))
@@ -140,7 +147,9 @@ def prepare(
     report(f"computing {len(feature_set)} features")
     materials = gather(found, split, feature_set)
     _check(materials[Part.TRAIN])
-    return Prepared(found, split, feature_set, materials)
+    suspects = find_suspects(found, materials, feature_set, config.firewall)
+    refuse_leaks(suspects, feature_set, config.firewall)
+    return Prepared(found, split, feature_set, materials, suspects)
 
 
 def _parted(dataset: Dataset, config: TrainingConfig, report: Report) -> tuple[Survey, Split]:
@@ -186,6 +195,8 @@ def fit_model(prepared: Prepared, config: TrainingConfig, report: Report) -> Sta
         settings=config.lightgbm,
         progress=tick,
     )
+    by_gain = suspects_by_gain(model.importance, model.feature_set, config.firewall)
+    refuse_leaks(by_gain, model.feature_set, config.firewall)
     later = prepared.materials[Part.CALIBRATION]
     raw = model.predict_raw(later.matrix, later.days_so_far)
     calibration = learn_calibration(raw, later.outcomes)
@@ -250,9 +261,11 @@ def _baselines(
 def _bundle(
     prepared: Prepared, model: StayModel, config: TrainingConfig, *, evaluation: dict[str, Any]
 ) -> Bundle:
+    by_gain = suspects_by_gain(model.importance, model.feature_set, config.firewall)
     provenance = provenance_of(
         prepared.found, prepared.split, prepared.materials, model=model, config=config
     )
+    provenance["leaks"] = leaks_told((*prepared.suspects, *by_gain), config.firewall)
     card = make_card(
         name=MODEL_NAME,
         feature_set=model.feature_set,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from feature_store.errors import BadInput
 
@@ -35,7 +35,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def build(settings: type[Any], raw: Mapping[str, Any], *, where: str) -> Any:
     """Build a dataclass of settings from nested plain data; what is left out keeps its default.
 
-    Fields may be plain values, dates, words of a ``StrEnum``, other dataclasses, or tuples of any.
+    Fields may be plain values, dates, words of a ``StrEnum``, other dataclasses, or tuples or
+    tables of any.
 
     Raises
     ------
@@ -68,8 +69,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             msg = f"{where}: a table of settings expected, got {type(value).__name__}"
             raise BadInput(msg)
         return build(kind, value, where=where)
-    if get_origin(kind) is tuple:
-        return _several(get_args(kind)[0], value, where)
+    if get_origin(kind) in _HOLDERS:
+        return _HOLDERS[get_origin(kind)](get_args(kind), value, where)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return _word(kind, value, where)
     return _plain(kind, value, where)
@@ -88,11 +89,26 @@ def _plain(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _several(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
+def _several(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    kind = kinds[0]
     if not isinstance(value, list | tuple) or not value:
         msg = f"{where}: a list with at least one {kind.__name__} expected"
         raise BadInput(msg)
     return tuple(_value(kind, item, where) for item in value)
+
+
+def _table(kinds: tuple[Any, ...], value: Any, where: str) -> dict[str, Any]:
+    """Names of the writer's own, each with a value of one kind."""
+    if not isinstance(value, Mapping):
+        msg = f"{where}: a table expected, got {type(value).__name__}"
+        raise BadInput(msg)
+    return {key: _value(kinds[1], item, f"{where}: {key}") for key, item in value.items()}
+
+
+_HOLDERS: Final[Mapping[Any, Callable[[tuple[Any, ...], Any, str], Any]]] = {
+    tuple: _several,
+    dict: _table,
+}
 
 
 def _word(kind: type[StrEnum], value: Any, where: str) -> StrEnum:

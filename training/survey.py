@@ -24,6 +24,7 @@ from feature_store.manifest import Clock
 from feature_store.snapshots import Snapshots, daily_snapshots
 from feature_store.spells import Spells, find_spells
 from models.scope import ScopeRules
+from training.endings import Endings, endings_of, united
 from training.facts import fact_set, site_names, sites
 from training.split import NO_SITE
 
@@ -53,6 +54,8 @@ class Survey:
         Facts for groups, lists and the rule.
     refused : dict of str to int
         Snapshots out of scope, by reason.
+    endings : mapping of str to (int, int)
+        By code: events, and those around the end of a stay (:mod:`training.endings`).
     """
 
     dataset: Dataset
@@ -63,6 +66,7 @@ class Survey:
     until: int
     told: FeatureSet
     refused: dict[str, int]
+    endings: Endings
 
     def shards(self) -> Iterator[tuple[Events, Snapshots]]:
         """Events of each shard with its snapshots."""
@@ -103,6 +107,7 @@ def survey(dataset: Dataset, scope: ScopeRules) -> Survey:
         until=until,
         told=told,
         refused=dict(refused),
+        endings=united(part.endings for part in parts),
     )
 
 
@@ -114,6 +119,7 @@ class _Part:
     spells: Spells
     site: NDArray[np.str_]
     refused: Counter[str]
+    endings: Endings
 
 
 def _survey_shard(
@@ -131,6 +137,7 @@ def _survey_shard(
         spells=spells.take(np.isin(spells.spell_id, kept.spell_id)),
         site=names[sites(facts, told)],
         refused=Counter(reason.detail for reason in reasons if reason is not None),
+        endings=endings_of(events, spells),
     )
 
 

@@ -12,6 +12,7 @@ from homeward.output import json_option, reporter, show
 from homeward.places import Places
 
 if TYPE_CHECKING:
+    from training.config import FirewallSettings
     from training.recipe import Trained
 
 
@@ -19,12 +20,26 @@ if TYPE_CHECKING:
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (configs/default.toml).")
 @click.option("--hold-out-site", metavar="SITE", help="Keep one site for the test alone.")
+@click.option(
+    "--allow-leak",
+    "allowed",
+    metavar="FEATURE:REASON",
+    multiple=True,
+    help="Use a feature that looks like a leak; the reason goes to the run and the card. Repeat.",
+)
 @json_option
-def command(data: Path, config: Path | None, hold_out_site: str | None, as_json: bool) -> None:
+def command(
+    data: Path,
+    config: Path | None,
+    hold_out_site: str | None,
+    allowed: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Fit, calibrate and judge a model on DATA, log the run and register a version.
 
     DATA is a folder that homeward ingest or homeward simulate wrote. The earliest admissions train,
-    later ones calibrate, the latest are held out; no patient is on two sides.
+    later ones calibrate, the latest are held out; no patient is on two sides. A feature that looks
+    like a leak stops the run with exit 3 and the evidence.
     """
     from feature_store.dataset import open_dataset
     from training.config import TrainingConfig
@@ -34,6 +49,8 @@ def command(data: Path, config: Path | None, hold_out_site: str | None, as_json:
     settings = TrainingConfig.read(config) if config else TrainingConfig()
     if hold_out_site is not None:
         settings = replace(settings, split=replace(settings.split, hold_out_site=hold_out_site))
+    if allowed:
+        settings = replace(settings, firewall=_allowing(settings.firewall, allowed))
     dataset = open_dataset(data)
     places = Places.from_environment()
     tracker = Tracker.open(places.artifacts)
@@ -41,6 +58,13 @@ def command(data: Path, config: Path | None, hold_out_site: str | None, as_json:
         dataset, settings, tracker=tracker, key=places.pseudonym_key(), report=reporter()
     )
     show(_document(trained), _text(trained), as_json=as_json)
+
+
+def _allowing(bounds: FirewallSettings, allowed: tuple[str, ...]) -> FirewallSettings:
+    """Settings that also let these features through."""
+    pairs = [entry.partition(":")[::2] for entry in allowed]
+    more = {name.strip(): reason.strip() for name, reason in pairs}
+    return replace(bounds, allow={**bounds.allow, **more})
 
 
 def _document(trained: Trained) -> dict[str, Any]:
@@ -62,6 +86,10 @@ def _text(trained: Trained) -> str:
     lines = evaluation_lines(trained.bundle.evaluation, synthetic=provenance["synthetic"])
     dropped = [f"{count} spells {why}" for why, count in provenance["dropped"].items() if count]
     lines += [f"Dropped by the split: {', '.join(dropped)}"] if dropped else []
+    lines += [
+        f"Allowed in spite of a sign of a leak: {leak['feature']} ({leak['sign']})"
+        for leak in provenance["leaks"]
+    ]
     return "\n".join(
         [
             *lines,

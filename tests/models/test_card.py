@@ -74,6 +74,7 @@ def findings():
         "dropped": {"of patients admitted again in a later part": 12},
         "refused": {"under 18 at admission": 30},
         "features_hash": "def",
+        "leaks": [],
         "prevalence": {"7": 0.21},
         "config": {
             "seed": 1,

@@ -112,3 +112,10 @@ def test_the_mapping_for_comparison_moves_the_diagnoses_to_the_door_and_nothing_
     assert families_at_the_door(other.read()) == DOOR | DIAGNOSES
     assert other.manifest.counts == dataset.manifest.counts
     assert "comparison only" in other.manifest.source
+
+
+def test_the_firewall_against_leaks_finds_nothing(dataset):
+    from training.config import TrainingConfig
+    from training.recipe import prepare
+
+    assert prepare(dataset, TrainingConfig(), lambda _line: None).suspects == ()
