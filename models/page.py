@@ -66,6 +66,12 @@ def definitions(pairs: Iterable[tuple[str, str]]) -> str:
     return f"<dl>{inside}</dl>"
 
 
+def bullets(lines: Iterable[str]) -> str:
+    """A list of short texts."""
+    inside = "".join(f"<li>{escape(line)}</li>\n" for line in lines)
+    return f"<ul>{inside}</ul>"
+
+
 def picture(encoded: str, description: str) -> str:
     """A PNG image inside the page, given in base64."""
     return f'<img alt="{escape(description, quote=True)}" src="data:image/png;base64,{encoded}">'

@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from training.impact.panel import Float64, Panel, Rollout
 from training.impact.randomisation import orders_of
+from training.impact.weights import Weigh
 
 LEAST_BEFORE: Final = 8
 """Points before the first change below which a trend cannot be seen."""
@@ -28,8 +29,8 @@ class Trends:
     p_value : float
         Share of orders of the units with a gap at least as large.
     if_continued : float
-        What the gap would put into the estimate if it had gone on: gap times the distance between
-        the middle of the time before and of the time after.
+        What the estimator would make of these slopes if they had gone on and nothing else had
+        happened.
     """
 
     gap: float
@@ -37,23 +38,23 @@ class Trends:
     if_continued: float
 
 
-def trends_before(panel: Panel, rollout: Rollout, rng: Generator) -> Trends | None:
+def trends_before(panel: Panel, rollout: Rollout, weigh: Weigh, rng: Generator) -> Trends | None:
     """Compare slopes before the first change; None where there are too few points or units."""
     before = rollout.before
-    if before < LEAST_BEFORE or len(set(rollout.start.tolist())) == 1:
+    start = np.minimum(rollout.start, rollout.points)
+    if before < LEAST_BEFORE or np.ptp(start) == 0:
         return None
     slopes = _slopes(panel.values[:, :before])
-    orders, _ = orders_of(np.minimum(rollout.start, rollout.points), rng)
+    orders, _ = orders_of(start, rng)
     # Against being late: a unit that changes early counts as more treated.
     sooner = -(orders - orders.mean(axis=1, keepdims=True)).astype(np.float64)
     gaps = (sooner @ slopes) / (sooner**2).sum(axis=1)
-    reach = float(np.ptp(np.minimum(rollout.start, rollout.points)))
-    distance = (rollout.points + rollout.start[rollout.treated].mean()) / 2.0 - before / 2.0
-    share = float((np.abs(gaps) >= abs(gaps[0]) - _DUST).mean())
+    weights = weigh(rollout.start[None, :], rollout.points, rollout.transition)[0]
+    continued = slopes[:, None] * np.arange(panel.points)
     return Trends(
-        gap=float(gaps[0] * reach),
-        p_value=share,
-        if_continued=float(gaps[0] * reach * distance),
+        gap=float(gaps[0] * np.ptp(start)),
+        p_value=float((np.abs(gaps) >= abs(gaps[0]) - _DUST).mean()),
+        if_continued=float((weights * continued).sum()),
     )
 
 

@@ -221,17 +221,18 @@ def test_naive_change_takes_a_season_for_an_effect():
 
 def test_trends_that_part_before_the_change_are_seen_and_even_ones_are_not(draw_panel):
     panel = draw_panel(rng_of(10), ONE_DATE)
-    assert trends_before(panel, ONE_DATE, rng_of(0)).p_value > 0.05
+    assert trends_before(panel, ONE_DATE, two_way, rng_of(0)).p_value > 0.05
     slope = np.where(ONE_DATE.treated, 0.5, 0.0)[:, None] * np.arange(40)
     parted = Panel(panel.units, 0, 7, panel.values + slope)
-    told = trends_before(parted, ONE_DATE, rng_of(0))
+    told = trends_before(parted, ONE_DATE, two_way, rng_of(0))
     assert told.p_value <= 0.05
     assert told.gap == pytest.approx(0.5, abs=0.15)
+    assert told.if_continued == pytest.approx(20 * told.gap)
 
 
 def test_too_few_points_before_show_no_trend(draw_panel):
     rollout = Rollout(np.array([4, NEVER]), 20)
-    assert trends_before(draw_panel(rng_of(0), rollout), rollout, rng_of(0)) is None
+    assert trends_before(draw_panel(rng_of(0), rollout), rollout, two_way, rng_of(0)) is None
 
 
 def test_power_is_the_false_alarm_rate_without_an_effect_and_rises_with_it(draw_panel):
