@@ -34,7 +34,7 @@ COMMANDS: Final = MappingProxyType(
         "promote": "Move the champion alias, if every gate passes.",
         "rollback": "Move the champion alias back.",
         "score": "One row per inpatient at a moment, to a file.",
-        "impact": "Did it help? The effect of a change, by a protocol agreed beforehand.",
+        "impact": "Did it help? By a protocol agreed beforehand.",
         "serve": "The scoring service.",
         "listen": "HL7 v2 ADT messages (MLLP) into the live store.",
     }

@@ -11,10 +11,11 @@ from feature_store.errors import Refused
 from feature_store.manifest import Clock
 from feature_store.simulation import Change, TrustSettings, simulate
 from homeward import shell
+from training.impact.estimating import rollout_of
 from training.impact.impact_page import impact_page, verdict
 from training.impact.measures import BALANCING
 from training.impact.protocol import Protocol
-from training.impact.study import evaluate_impact, rollout_of
+from training.impact.study import evaluate_impact
 
 SITES = [f"SYN{number:02d}" for number in range(1, 6)]
 STARTS = [date(2026, 2, 2) + timedelta(weeks=5 * number) for number in range(5)]
