@@ -27,6 +27,7 @@ from service.scores import Scores
 from service.settings import Settings
 from service.shadow import Shadow
 from service.supply import Order, Shelf, Supply, make_supply
+from service.traces import make_traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -70,6 +71,7 @@ def create_app(
         settings=settings,
         access=make_access(settings),
         rates=Rates(settings.requests_per_minute),
+        traces=make_traces(settings.otlp_endpoint),
         shelf=shelf,
         challenger=challenger,
         shadow=Shadow(challenger, shelf, kept, metrics),
@@ -91,6 +93,8 @@ def create_app(
         await asyncio.gather(*tasks, return_exceptions=True)
         parts.audit.close()
         parts.record.close()
+        if parts.traces is not None:
+            await asyncio.to_thread(parts.traces.close)
 
     return _assemble(parts, lifespan)
 
@@ -131,7 +135,9 @@ def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
     app.include_router(feedback(parts))
     app.include_router(operations(parts))
-    app.add_middleware(Envelope, metrics=parts.metrics, tls=parts.settings.behind_tls)
+    app.add_middleware(
+        Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
+    )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 

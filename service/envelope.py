@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from service.metrics import Metrics
+    from service.traces import Traces
 
 INFO: Final = "homeward"
 """Key of a request's ``Info`` in its ASGI scope."""
@@ -82,13 +83,17 @@ class Envelope:
     ----------
     app : ASGI application
     metrics : Metrics
+    traces : Traces or None
     tls : bool
         Whether browsers are told to come by TLS only.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, *, tls: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, *, traces: Traces | None = None, tls: bool = False
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._traces = traces
         self._ours = (*SECURITY_HEADERS, INSIST_ON_TLS) if tls else SECURITY_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +129,8 @@ class Envelope:
         self._metrics.requests.labels(route, method, info.status).inc()
         self._metrics.latency.labels(route).observe(took)
         level = logging.DEBUG if route in PROBES else logging.INFO
-        if _log.isEnabledFor(level):
+        traces = None if route in PROBES else self._traces
+        if traces is not None or _log.isEnabledFor(level):
             fields = {
                 "request_id": info.request_id,
                 "method": method,
@@ -135,6 +141,9 @@ class Envelope:
                 **info.notes,
             }
             _log.log(level, "request", extra={"fields": fields})
+            if traces is not None:
+                parent = info.headers.get(b"traceparent", b"")
+                traces.told(parent, f"{method} {route}", took, fields)
 
 
 async def _failed(error: Exception, info: Info, send: Send) -> None:

@@ -65,6 +65,9 @@ class Metrics:
         self.refusals = Counter(
             "homeward_refusals", "Spells refused, by reason.", ("reason",), registry=registry
         )
+        self.bands = Counter(
+            "homeward_score_bands", "Scores given, by band of risk.", ("band",), registry=registry
+        )
         self.chance = Histogram(
             "homeward_score_probability",
             "Chances told, by horizon in days.",
@@ -139,6 +142,7 @@ class Metrics:
         for refused in answer.refused:
             self.refusals.labels(refused.reason).inc()
         for score in answer.scores:
+            self.bands.labels(score.band).inc()
             for horizon, chance in score.probability.items():
                 if chance is not None:
                     self.chance.labels(horizon).observe(chance)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.shadow import Shadow
     from service.supply import Shelf
+    from service.traces import Traces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,4 +30,5 @@ class Parts:
     record: Record
     metrics: Metrics
     rates: Rates
+    traces: Traces | None
     pseudonyms: Pseudonyms

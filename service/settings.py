@@ -10,56 +10,15 @@ import difflib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 from feature_store.errors import BadInput
+from service.setting_kinds import about, file_or_https, level, path, positive, yes_or_no
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 PREFIX: Final = "HOMEWARD_"
 TEST_PREFIX: Final = "HOMEWARD_TEST_"  # settings of the test suite, which starts real processes
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
-def _yes_or_no(text: str) -> bool:
-    return {"yes": True, "no": False}[text]
-
-
-def _level(text: str) -> str:
-    if text not in {"debug", "info", "warning", "error"}:
-        raise ValueError
-    return text
-
-
-def _text(text: str) -> str:
-    if not text:
-        raise ValueError
-    return text
-
-
-def _path(text: str) -> Path:
-    return Path(_text(text))
-
-
-def _file_or_https(text: str) -> str:
-    address = urlsplit(_text(text))
-    plain = address.scheme == "http"
-    if plain and address.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        raise ValueError  # whoever sits on the way could give keys of his own
-    if address.scheme in {"http", "https"} and (not address.hostname or address.password):
-        raise ValueError
-    return text
-
-
-def _about(meaning: str, expected: str, read: Callable[[str], Any] = _text) -> dict[str, Any]:
-    return {"meaning": meaning, "expected": expected, "read": read}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,119 +27,126 @@ class Settings:
 
     model_uri: str = field(
         default="models:/long-stay@champion",
-        metadata=_about(
+        metadata=about(
             "Model to serve: a registry address or a bundle's folder",
             "models:/NAME@ALIAS, models:/NAME/VERSION or a folder",
         ),
     )
     challenger_uri: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "Model that scores in the shadow, on the record only (default: none)",
             "models:/NAME@ALIAS, models:/NAME/VERSION or a folder",
         ),
     )
     model_check_seconds: int = field(
         default=30,
-        metadata=_about(
+        metadata=about(
             "How often the registry is asked which model the alias names",
             "a whole number from 1",
-            _positive,
+            positive,
         ),
     )
     mlflow_tracking_uri: str | None = field(
         default=None,
         repr=False,
-        metadata=_about("MLflow server or store (default: a local SQLite store)", "an address"),
+        metadata=about("MLflow server or store (default: a local SQLite store)", "an address"),
     )
     database_url: str | None = field(
         default=None,
         repr=False,
-        metadata=_about(
+        metadata=about(
             "Database of the audit and the live store (default: SQLite in HOMEWARD_VAR)",
             "sqlite:///PATH or postgresql://USER@HOST/NAME",
         ),
     )
     var: Path = field(
         default=Path("var"),
-        metadata=_about(
+        metadata=about(
             "Folder of everything Homeward writes: databases, local copies of models",
             "a folder",
-            _path,
+            path,
         ),
     )
     api_keys_file: Path | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "API keys (hashed); without it the service is open, and only on a loopback address",
             "a file",
-            _path,
+            path,
         ),
     )
     token_issuer: str | None = field(
         default=None,
-        metadata=_about("Issuer of OAuth 2 tokens (the claim `iss`); see docs/api.md", "a text"),
+        metadata=about("Issuer of OAuth 2 tokens (the claim `iss`); see docs/api.md", "a text"),
     )
     token_audience: str | None = field(
         default=None,
-        metadata=_about("Audience that tokens must be for (the claim `aud`)", "a text"),
+        metadata=about("Audience that tokens must be for (the claim `aud`)", "a text"),
     )
     token_keys: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "Public keys of the token issuer: a JWK set in a file or at an https address",
             "a file or an https address",
-            _file_or_https,
+            file_or_https,
         ),
     )
     token_sites_claim: str | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "Claim that lists the sites a token is good for (default: tokens see every site)",
             "a text",
         ),
     )
     requests_per_minute: int | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "Requests of one caller in a minute and worker (default: no limit)",
             "a whole number from 1",
-            _positive,
+            positive,
         ),
     )
     behind_tls: bool = field(
         default=False,
-        metadata=_about(
+        metadata=about(
             "Whether callers come through a proxy with TLS: browsers are told to insist on it",
             "yes or no",
-            _yes_or_no,
+            yes_or_no,
         ),
     )
     pseudonym_key_file: Path | None = field(
         default=None,
-        metadata=_about(
-            "Secret that keys pseudonyms (default: made once in HOMEWARD_VAR)", "a file", _path
+        metadata=about(
+            "Secret that keys pseudonyms (default: made once in HOMEWARD_VAR)", "a file", path
         ),
     )
     hub_capacity: int = field(
         default=20,
-        metadata=_about(
-            "Patients a discharge hub can take on in a day", "a whole number from 1", _positive
+        metadata=about(
+            "Patients a discharge hub can take on in a day", "a whole number from 1", positive
         ),
     )
     unaudited_answers: bool = field(
         default=False,
-        metadata=_about(
-            "Whether to answer when the audit cannot be written", "yes or no", _yes_or_no
+        metadata=about(
+            "Whether to answer when the audit cannot be written", "yes or no", yes_or_no
         ),
     )
     max_body_mib: int = field(
         default=16,
-        metadata=_about("Largest request body, in MiB", "a whole number from 1", _positive),
+        metadata=about("Largest request body, in MiB", "a whole number from 1", positive),
+    )
+    otlp_endpoint: str | None = field(
+        default=None,
+        metadata=about(
+            "Collector of OpenTelemetry traces, OTLP over HTTP (default: none; extra `otel`)",
+            "an address",
+        ),
     )
     log_level: str = field(
         default="info",
-        metadata=_about("Least severe log line to write", "debug, info, warning or error", _level),
+        metadata=about("Least severe log line to write", "debug, info, warning or error", level),
     )
 
     @classmethod

@@ -33,6 +33,7 @@ def test_every_setting_is_read():
         "HOMEWARD_HUB_CAPACITY": "12",
         "HOMEWARD_UNAUDITED_ANSWERS": "yes",
         "HOMEWARD_MAX_BODY_MIB": "4",
+        "HOMEWARD_OTLP_ENDPOINT": "http://127.0.0.1:4318",
         "HOMEWARD_LOG_LEVEL": "debug",
     }
     assert set(given) == set(NAMES)

@@ -1,0 +1,58 @@
+"""Kinds of settings: how the text of a variable becomes a value, or ``ValueError``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def positive(text: str) -> int:
+    """Read a whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def yes_or_no(text: str) -> bool:
+    """Read yes or no."""
+    return {"yes": True, "no": False}[text]
+
+
+def level(text: str) -> str:
+    """Read how severe a log line must be."""
+    if text not in {"debug", "info", "warning", "error"}:
+        raise ValueError
+    return text
+
+
+def some_text(text: str) -> str:
+    """Read any text but none."""
+    if not text:
+        raise ValueError
+    return text
+
+
+def path(text: str) -> Path:
+    """Read a file or a folder."""
+    return Path(some_text(text))
+
+
+def file_or_https(text: str) -> str:
+    """Read a file or an address that nobody on the way can forge."""
+    address = urlsplit(some_text(text))
+    plain = address.scheme == "http"
+    if plain and address.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError  # whoever sits on the way could give keys of his own
+    if address.scheme in {"http", "https"} and (not address.hostname or address.password):
+        raise ValueError
+    return text
+
+
+def about(meaning: str, expected: str, read: Callable[[str], Any] = some_text) -> dict[str, Any]:
+    """Metadata of a setting: what it means, what is expected, how its text is read."""
+    return {"meaning": meaning, "expected": expected, "read": read}
