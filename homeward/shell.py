@@ -36,6 +36,7 @@ COMMANDS: Final = MappingProxyType(
         "score": "One row per inpatient at a moment, to a file.",
         "impact": "Did it help? By a protocol agreed beforehand.",
         "serve": "The scoring service.",
+        "audit": "The record of every score: prove it, replay one.",
         "listen": "HL7 v2 ADT messages (MLLP) into the live store.",
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, or_, select, update
 
 from feature_store.live.schema import MESSAGES, REJECTS, STATEMENTS
 
@@ -76,6 +76,15 @@ def reject(connection: Connection, raw: bytes, *, reason: str, received_at: int)
         "raw": raw[:LONGEST_REJECT],
     }
     return _number_of(connection, REJECTS, row)
+
+
+def count_old(connection: Connection, *, received_before: int) -> int:
+    """How many older messages and rejects still have their text."""
+    old = [MESSAGES.c.received_at < received_before, MESSAGES.c.raw != b""]
+    rejected = REJECTS.c.received_at < received_before
+    messages = connection.scalar(select(func.count()).select_from(MESSAGES).where(*old))
+    rejects = connection.scalar(select(func.count()).select_from(REJECTS).where(rejected))
+    return (messages or 0) + (rejects or 0)
 
 
 def forget(connection: Connection, *, received_before: int) -> None:

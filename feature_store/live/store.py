@@ -15,7 +15,7 @@ from feature_store.events import Events
 from feature_store.live.checks import check_events
 from feature_store.live.database import insert_new, migrate, open_engine, reading, write
 from feature_store.live.history import read_histories
-from feature_store.live.messages import forget
+from feature_store.live.messages import count_old, forget
 from feature_store.live.schema import EVENTS, FROM_API, RETRACTIONS
 from feature_store.live.spell_index import (
     MARKS,
@@ -119,6 +119,11 @@ class LiveStore:
             return count
 
         return write(self.engine, work)
+
+    def count_messages(self, *, received_before: int) -> int:
+        """How many HL7 messages :meth:`forget_messages` would drop the text of."""
+        with reading(self.engine) as connection:
+            return count_old(connection, received_before=received_before)
 
     def forget_messages(self, *, received_before: int) -> None:
         """Drop the text of older HL7 messages, which names patients; what they said stays.

@@ -52,7 +52,7 @@ def replay(row: AuditRow, bundle: Bundle) -> Replayed:
     days = np.array([row.days_so_far], np.int64)
     (whole,) = forecast(bundle.model, features, days, reasons=None)
     told = len(msgspec.json.decode(row.reasons or b"[]"))
-    (short,) = forecast(bundle.model, features, days, reasons=told)
+    (short,) = forecast(bundle.model, features, days, reasons=max(told, 1))
     answer, about = _as_recorded(row)
     again = [account(answer, about, one, score_id=row.score_id) for one in (whole, short)]
     # Which reasons were asked for is not on the record: all of them or the top few.
