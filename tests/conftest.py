@@ -166,6 +166,13 @@ def tell_server(server, statement):
         connection.execute(statement)
 
 
+@pytest.fixture
+def postgres_url():
+    """Address of an empty PostgreSQL database; for tests marked ``postgres``."""
+    with postgres_database() as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def database_url(request, tmp_path):
     """Address of an empty database of each kind."""

@@ -145,18 +145,17 @@ class _Walk:
     # ---- beginnings ------------------------------------------------------------------------------
 
     def _chains(self) -> None:
-        for number, row in enumerate(
-            self._connection.execute(select(CHAINS).order_by(CHAINS.c.chain)), start=1
-        ):
-            chain, opened_at, heads, row_hash = row
+        rows = self._connection.execute(select(CHAINS).order_by(CHAINS.c.chain)).all()
+        for row in rows:  # all names first: a chain may be named by one opened later
+            self._name(row.chain, row.heads)
+        for chain, opened_at, heads, row_hash in rows:
             while self._proof.chains + 1 < chain:  # numbers are given without gaps
                 self._proof.chains += 1
                 self._proof.fault(first_entry(self._proof.chains), "missing")
-            self._proof.chains = max(number, chain)
+            self._proof.chains = chain
             if link(BEGINNING, NAME_OF[CHAINS], (chain, opened_at, heads)) != row_hash:
                 self._proof.fault(first_entry(chain), "does not fit its hash")
             self._ends[chain] = End(first_entry(chain), row_hash)
-            self._name(chain, heads)
             self._meet(first_entry(chain), row_hash)
 
     def _name(self, chain: int, heads: str) -> None:

@@ -1,0 +1,268 @@
+"""The database is slow, gone, full or shared, and writers are killed: no answer without its row."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+
+from service.record import AuditUnavailable, Record, SqliteAudit, open_audit
+from service.record.schema import SCORES
+from service.record.verification import verify
+
+ROOT = Path(__file__).parents[3]
+LONG = 60  # seconds that a busy machine may need
+
+
+class Wire:
+    """A TCP connection to a database that can be cut, held still and mended."""
+
+    def __init__(self, host, port):
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open = []
+        self._flows = threading.Event()
+        self._flows.set()
+        self._cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                if self._cut:
+                    near.close()
+                    continue
+                far = socket.create_connection(self._target)
+                self._open += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source, sink):
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                self._flows.wait()
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        self._cut = True
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+        self._flows.set()
+
+    def hold(self):
+        self._flows.clear()
+
+    def mend(self):
+        self._cut = False
+        self._flows.set()
+
+    def close(self):
+        self.cut()
+        self._listener.close()
+
+
+@pytest.fixture
+def wire(postgres_url):
+    """A wire to the test's own PostgreSQL database, and the address through it."""
+    url = make_url(postgres_url)
+    with closing(Wire(url.host, url.port or 5432)) as made:
+        made.url = url.set(host="127.0.0.1", port=made.port).render_as_string(hide_password=False)
+        yield made
+
+
+def until_kept(wait, audit, row, seconds=10):
+    """Append until it is kept; how long the database took to be found again."""
+    began = time.monotonic()
+    while True:
+        try:
+            wait(audit.append([row]))
+        except AuditUnavailable:
+            assert time.monotonic() - began < seconds
+            time.sleep(0.05)
+        else:
+            return time.monotonic() - began
+
+
+def proof_of(url):
+    with closing(Record(url)) as record:
+        proof = verify(record.engine)
+        with record.engine.connect() as connection:
+            kept = set(connection.scalars(select(SCORES.c.score_id)))
+    assert proof.faults == []
+    return kept
+
+
+@pytest.mark.postgres
+def test_a_database_that_goes_and_comes_is_found_again(wire, postgres_url, a_row, wait):
+    with closing(open_audit(wire.url)) as audit:
+        wait(audit.append([a_row(1)]))
+        wire.cut()
+        for number in (2, 3):
+            began = time.monotonic()
+            with pytest.raises(AuditUnavailable):
+                wait(audit.append([a_row(number)]))
+            assert time.monotonic() - began < 4
+        wire.mend()
+        assert until_kept(wait, audit, a_row(4)) < 5
+    assert proof_of(postgres_url) == {"score-1", "score-4"}
+
+
+@pytest.mark.postgres
+def test_a_database_that_stands_still_does_not_hold_an_answer_for_long(
+    wire, postgres_url, a_row, wait
+):
+    with closing(open_audit(wire.url)) as audit:
+        wait(audit.append([a_row(1)]))
+        wire.hold()
+        began = time.monotonic()
+        with pytest.raises(AuditUnavailable):
+            wait(audit.append([a_row(2)]))
+        assert time.monotonic() - began < 5
+        wire.mend()
+        until_kept(wait, audit, a_row(3))
+    assert proof_of(postgres_url) >= {"score-1", "score-3"}  # nobody relied on the second
+
+
+@pytest.mark.postgres
+def test_a_service_starts_without_its_database_and_uses_it_once_it_is_there(
+    wire, make_client, fake_model, request_body
+):
+    wire.cut()
+    client = make_client(fake_model, database_url=wire.url)
+    answer = client.post("/v1/scores", json=request_body)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    wire.mend()
+    deadline = time.monotonic() + 10
+    while client.post("/v1/scores", json=request_body).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_full_disk_keeps_nothing_by_half_and_recovers(tmp_path, a_row, wait):
+    path = tmp_path / "homeward.db"
+    with closing(SqliteAudit(path)) as audit:
+        wait(audit.append([a_row(0)]))
+        pages = audit._connection.execute("PRAGMA page_count").fetchone()[0]
+        audit._connection.execute(f"PRAGMA max_page_count = {pages + 3}")
+        kept = {"score-0"}
+        number = 0
+        with suppress(AuditUnavailable):
+            while number < 1000:
+                number += 1
+                wait(audit.append([a_row(number)]))
+                kept.add(f"score-{number}")
+        assert number < 1000
+        with pytest.raises(AuditUnavailable):
+            wait(audit.append([a_row(one) for one in range(2000, 2200)]))
+        audit._connection.execute("PRAGMA max_page_count = 1000000")
+        wait(audit.append([a_row(5000)]))
+    assert proof_of(f"sqlite:///{path}") == kept | {"score-5000"}
+
+
+def test_a_file_that_somebody_else_holds_is_not_waited_for_long(tmp_path, a_row, wait):
+    path = tmp_path / "homeward.db"
+    with closing(SqliteAudit(path)) as audit:
+        wait(audit.append([a_row(1)]))
+        audit._connection.execute("PRAGMA busy_timeout = 50")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(AuditUnavailable):
+                wait(audit.append([a_row(2)]))
+            other.execute("ROLLBACK")
+        wait(audit.append([a_row(3)]))
+    assert proof_of(f"sqlite:///{path}") == {"score-1", "score-3"}
+
+
+def test_many_writers_at_once_lose_nothing(database_url, a_row):
+    def writing(writer):
+        async def appending(audit):
+            rows = [[a_row(writer * 1000 + number)] for number in range(40)]
+            await asyncio.gather(*map(audit.append, rows))
+
+        with closing(open_audit(database_url)) as audit:
+            asyncio.run(appending(audit))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(writing, range(4)))
+    wanted = {f"score-{writer * 1000 + number}" for writer in range(4) for number in range(40)}
+    assert proof_of(database_url) == wanted
+
+
+# ---- a real server -------------------------------------------------------------------------------
+
+
+def start_server(database_url, bundle_folder, var):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "homeward", "serve", "--port", "0", "--json"],
+        env=os.environ
+        | {
+            "HOMEWARD_VAR": str(var),
+            "HOMEWARD_MODEL_URI": str(bundle_folder),
+            "HOMEWARD_DATABASE_URL": database_url,
+        },
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("}"):
+            break
+    address = json.loads("".join(lines))["address"]
+    deadline = time.monotonic() + LONG
+    while time.monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{address}/health/ready").status_code == 200:
+                break
+        time.sleep(0.05)
+    return process, address
+
+
+def ask_until_it_dies(address, body, answered):
+    with suppress(httpx.TransportError), httpx.Client() as client:
+        while True:
+            answer = client.post(f"{address}/v1/scores", json=body)
+            assert answer.status_code == 200
+            answered += [score["score_id"] for score in answer.json()["scores"]]
+
+
+def test_a_server_killed_under_load_has_the_row_of_every_answer(
+    database_url, bundle_folder, tmp_path, request_body
+):
+    process, address = start_server(database_url, bundle_folder, tmp_path / "var")
+    answered = []
+    callers = [
+        threading.Thread(target=ask_until_it_dies, args=(address, request_body, answered))
+        for _ in range(3)
+    ]
+    for caller in callers:
+        caller.start()
+    time.sleep(1.0)
+    os.kill(process.pid, signal.SIGKILL)
+    for caller in callers:
+        caller.join()
+    process.stdout.close()
+    process.wait()
+    assert len(answered) > 10
+    assert proof_of(database_url) >= set(answered)
