@@ -31,7 +31,7 @@ from feature_store.snapshots import Snapshots
 from feature_store.vocabulary import LONG_STAY_DAYS
 from models.judging import Estimate
 from training.config import TrainingConfig
-from training.recipe import prepare
+from training.preparation import prepare
 from training.split import Part
 
 BEST: Final = "best possible"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import lightgbm
@@ -26,6 +26,10 @@ FEW_TREES: Final = 60
 """Where there are too few ends to choose by: small, and few."""
 
 
+Watch = Callable[[int, float], None]
+"""Told a number of trees and the loss they leave."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """What every set of trees of one model has in common.
@@ -38,12 +42,15 @@ class Problem:
         Columns that hold categories.
     spells : int
         How many spells the snapshots are of.
+    never_raise : tuple of int
+        Columns of which a higher value may never raise the margin.
     """
 
     columns: Float64
     weight: Float64
     categorical: tuple[int, ...]
     spells: int
+    never_raise: tuple[int, ...] = ()
 
     def data(self, risks: Risks, target: NDArray[np.bool_], **more: Any) -> lightgbm.Dataset:
         """Person-intervals as LightGBM takes them, weights scaled to ``ROWS_A_SPELL`` a spell."""
@@ -60,9 +67,19 @@ class Problem:
             **more,
         )
 
-    def rows_a_spell(self, risks: Risks) -> float:
-        """How many person-intervals stand for one spell."""
-        return risks.row.size / max(self.spells, 1)
+    def parameters(self, risks: Risks, settings: FitSettings, leaves: int) -> dict[str, Any]:
+        """LightGBM's parameters for these person-intervals."""
+        rows_a_spell = risks.row.size / max(self.spells, 1)
+        parameters = settings.parameters(leaves=leaves, rows_a_spell=rows_a_spell)
+        if self.never_raise:
+            signs = np.zeros(self.columns.shape[1] + 2, int)
+            signs[list(self.never_raise)] = -1
+            parameters["monotone_constraints"] = signs.tolist()
+        return parameters
+
+    def unconstrained(self) -> Problem:
+        """The same, every direction free."""
+        return replace(self, never_raise=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +100,7 @@ def boost(
     tick: Callable[[], None],
 ) -> lightgbm.Booster:
     """Trees for one target; ``tick`` is called after each."""
-    parameters = settings.parameters(leaves=size.leaves, rows_a_spell=problem.rows_a_spell(risks))
+    parameters = problem.parameters(risks, settings, size.leaves)
     data = problem.data(risks, target, params=parameters)
 
     def count(_state: lightgbm.callback.CallbackEnv) -> None:
@@ -107,22 +124,50 @@ class Sizes:
 
     def choose(self, risks: Risks, target: Literal["left", "died"]) -> Size:
         """Leaves and number of trees for one target."""
+        fit, judge = self._parted(risks)
+        events = min(int(getattr(side, target).sum()) for side in (fit, judge))
+        if events < LEAST_EVENTS_FOR_CHOICE:
+            return Size(min(self.settings.leaves), min(self.settings.trees, FEW_TREES))
+        sizes = self if target == "left" else replace(self, problem=self.problem.unconstrained())
+        tried = (sizes._try(fit, judge, target, leaves) for leaves in self.settings.leaves)  # noqa: SLF001 - its own
+        return min(tried, key=lambda one: one[0])[1]
+
+    def loss(self, risks: Risks, watch: Watch) -> float:
+        """Log-loss of leaving, of the latest training patients, by trees grown on the earlier.
+
+        Parameters
+        ----------
+        risks : Risks
+        watch : callable
+            Told the loss after each tree; what it raises ends the growing.
+        """
+        fit, judge = self._parted(risks)
+        return min(
+            self._try(fit, judge, "left", leaves, watch)[0] for leaves in self.settings.leaves
+        )
+
+    def _parted(self, risks: Risks) -> tuple[Risks, Risks]:
+        """Person-intervals to grow on and, of later patients, to judge by."""
         later = _latest_patients(self.snapshots)[risks.row]
         share = min(1.0, MOST_ROWS_FOR_CHOICE / max(risks.row.size, 1))
         chance = np.random.default_rng(self.settings.seed).random(len(self.snapshots))
         asked = (chance < share)[risks.row]
-        fit, judge = risks.where(~later & asked), risks.where(later & asked)
-        events = min(int(getattr(side, target).sum()) for side in (fit, judge))
-        if events < LEAST_EVENTS_FOR_CHOICE:
-            return Size(min(self.settings.leaves), min(self.settings.trees, FEW_TREES))
-        tried = (self._try(fit, judge, target, leaves) for leaves in self.settings.leaves)
-        return min(tried, key=lambda one: one[0])[1]
+        return risks.where(~later & asked), risks.where(later & asked)
 
     def _try(
-        self, fit: Risks, judge: Risks, target: Literal["left", "died"], leaves: int
+        self,
+        fit: Risks,
+        judge: Risks,
+        target: Literal["left", "died"],
+        leaves: int,
+        watch: Watch | None = None,
     ) -> tuple[float, Size]:
-        rows_a_spell = self.problem.rows_a_spell(fit)
-        parameters = self.settings.parameters(leaves=leaves, rows_a_spell=rows_a_spell)
+        parameters = self.problem.parameters(fit, self.settings, leaves)
+
+        def told(state: lightgbm.callback.CallbackEnv) -> None:
+            if watch is not None:
+                watch(state.iteration, float((state.evaluation_result_list or [])[0][2]))
+
         training = self.problem.data(fit, getattr(fit, target), params=parameters)
         judging = self.problem.data(
             judge, getattr(judge, target), reference=training, params=parameters
@@ -132,7 +177,7 @@ class Sizes:
             training,
             self.settings.trees,
             valid_sets=[judging],
-            callbacks=[lightgbm.early_stopping(self.settings.patience, verbose=False)],
+            callbacks=[told, lightgbm.early_stopping(self.settings.patience, verbose=False)],
         )
         loss = float(next(iter(booster.best_score["valid_0"].values())))
         return loss, Size(leaves, max(booster.best_iteration, 1))

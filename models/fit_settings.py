@@ -33,6 +33,9 @@ class FitSettings:
         Share of the features each tree may use.
     l2, category_smoothing, category_l2 : float
         In units of weight; the weights of a spell's rows sum to ``ROWS_A_SPELL`` on average.
+    never_shorter : tuple of str
+        Features of which a higher value may never raise the hazard of leaving, all else equal
+        (docs/training.md says at what cost). Numbers only.
     most_rows : int
         Person-intervals above which they are thinned by chance, which bounds memory.
     seed, threads : int
@@ -48,6 +51,7 @@ class FitSettings:
     l2: float = 30.0
     category_smoothing: float = 100.0
     category_l2: float = 100.0
+    never_shorter: tuple[str, ...] = ()
     most_rows: int = 4_000_000
     seed: int = 20260114
     threads: int = 2

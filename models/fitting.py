@@ -67,12 +67,13 @@ def fit(
     chosen = settings or FitSettings()
     first = np.unique(snapshots.spell_id, return_index=True)[1]
     grid = choose_grid(outcomes.take(first))
-    risks = _thin(risks_of(grid, snapshots.days_so_far, outcomes), chosen)
+    risks = thin(risks_of(grid, snapshots.days_so_far, outcomes), chosen)
     _check(grid, risks, snapshots)
     weight = snapshot_weights(snapshots)
     encoding, columns = learn_encoding(matrix, feature_set, risks, weight, snapshots.subject_id)
     spells = np.unique(snapshots.spell_id).size
-    problem = Problem(columns, weight, feature_set.categorical, spells)
+    bound = constrained(feature_set, chosen)
+    problem = Problem(columns, weight, feature_set.categorical, spells, bound)
     sizes = Sizes(problem, snapshots, chosen)
     left, ended = sizes.choose(risks, "left"), risks.where(risks.left)
     enough = np.unique(snapshots.spell_id[ended.row[ended.died]]).size >= LEAST_DEATHS
@@ -80,7 +81,9 @@ def fit(
     tick = _counter(progress, left.trees + (died.trees if died else 0))
     exits = boost(problem, risks, risks.left, size=left, settings=chosen, tick=tick)
     deaths = (
-        boost(problem, ended, ended.died, size=died, settings=chosen, tick=tick) if died else None
+        boost(problem.unconstrained(), ended, ended.died, size=died, settings=chosen, tick=tick)
+        if died
+        else None
     )
     return StayModel(
         feature_set=feature_set,
@@ -119,7 +122,30 @@ def _check(grid: Grid, risks: Risks, snapshots: Snapshots) -> None:
         raise BadInput(msg)
 
 
-def _thin(risks: Risks, settings: FitSettings) -> Risks:
+def constrained(feature_set: FeatureSet, settings: FitSettings) -> tuple[int, ...]:
+    """Columns of ``settings.never_shorter``.
+
+    Raises
+    ------
+    BadInput
+        One of them is no feature of the set, or holds categories: they have no higher or lower.
+    """
+    numbers = {
+        name: column
+        for column, name in enumerate(feature_set.names)
+        if column not in feature_set.categorical
+    }
+    strange = [name for name in settings.never_shorter if name not in numbers]
+    if strange:
+        msg = (
+            "[lightgbm] never_shorter: names of features that hold numbers expected; not among "
+            f"them: {', '.join(strange)}"
+        )
+        raise BadInput(msg)
+    return tuple(numbers[name] for name in settings.never_shorter)
+
+
+def thin(risks: Risks, settings: FitSettings) -> Risks:
     """At most ``most_rows`` person-intervals, by chance: bounds memory, biases nothing."""
     if risks.row.size <= settings.most_rows:
         return risks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
@@ -130,6 +130,46 @@ class FirewallSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TuningSettings:
+    """What ``--trials`` may try; each a lowest and a highest value.
+
+    Parameters
+    ----------
+    trials : int
+        How many settings are tried; 0 keeps those of ``[lightgbm]``.
+    leaves, least_spells_in_leaf : tuple of int
+    learning_rate, feature_share, l2, category_smoothing : tuple of float
+    """
+
+    trials: int = 0
+    leaves: tuple[int, ...] = (8, 63)
+    least_spells_in_leaf: tuple[int, ...] = (10, 60)
+    learning_rate: tuple[float, ...] = (0.02, 0.1)
+    feature_share: tuple[float, ...] = (0.3, 0.9)
+    l2: tuple[float, ...] = (1.0, 100.0)
+    category_smoothing: tuple[float, ...] = (10.0, 300.0)
+
+    def __post_init__(self) -> None:
+        """Two ends a range, both above 0, the lower first."""
+        if self.trials < 0:
+            msg = "[tuning]: trials of 0 or more expected"
+            raise BadInput(msg)
+        for name, ends in self.space.items():
+            if len(ends) != len(("low", "high")) or not 0 < ends[0] <= ends[1]:
+                msg = f"[tuning]: {name}: a lowest and a highest value above 0 expected"
+                raise BadInput(msg)
+
+    @property
+    def space(self) -> dict[str, tuple[float, ...]]:
+        """Ranges by name of the setting."""
+        return {
+            entry.name: getattr(self, entry.name)
+            for entry in fields(self)
+            if entry.name != "trials"
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """Everything that decides what a run does, besides the data and the code.
 
@@ -142,6 +182,7 @@ class TrainingConfig:
     split : SplitSettings
     judging : JudgingSettings
     firewall : FirewallSettings
+    tuning : TuningSettings
     lightgbm : FitSettings
         Its ``seed`` and ``threads`` follow the ones above.
     scope : ScopeRules
@@ -153,6 +194,7 @@ class TrainingConfig:
     split: SplitSettings = field(default_factory=SplitSettings)
     judging: JudgingSettings = field(default_factory=JudgingSettings)
     firewall: FirewallSettings = field(default_factory=FirewallSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     lightgbm: FitSettings = field(default_factory=FitSettings)
     scope: ScopeRules = field(default_factory=ScopeRules)
 
@@ -191,6 +233,8 @@ class TrainingConfig:
         raw = asdict(self)
         for key in ("seed", "threads"):
             del raw["lightgbm"][key]
+        if not raw["lightgbm"]["never_shorter"]:
+            del raw["lightgbm"]["never_shorter"]  # a list in a file holds something
         return raw
 
     @property

@@ -18,7 +18,7 @@ from training.held_out import FILE, HeldOutRows
 from training.plots import draw_plots
 from training.provenance import versions
 from training.report import report_page
-from training.tracking import Run
+from training.run import Run
 
 DAYS_SO_FAR: Final = "days_so_far"
 OUTPUTS: Final = (*(f"p_{days}" for days in LONG_STAY_DAYS), "p10", "p50", "p90", "p_death")

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from feature_store.dataset import Dataset
-from feature_store.errors import BadInput
+from feature_store.errors import BadInput, HomewardError
 from feature_store.outcome import Outcomes
 from models.bundle import Bundle
 from models.card import make_card
@@ -27,8 +27,9 @@ from models.survival import Prediction
 from training.config import TrainingConfig
 from training.judging import learnt_from
 from training.material import gather
+from training.preparation import Prepared, prepare
 from training.publish import publish_findings, publish_model
-from training.recipe import Prepared, findings_of, fit_model, judge_model, prepare
+from training.recipe import findings_of, fit_model, judge_model
 from training.split import DROPPED, Part, Split, split_spells
 from training.survey import Survey, survey
 from training.tracking import Tracker
@@ -187,7 +188,7 @@ def _table(
     why = ""
     try:
         predictions["refitted"] = _refitted(prepared, config, report)
-    except BadInput as error:
+    except HomewardError as error:
         why = str(error)
     horizons = [days for days in frozen.grid.horizons if np.nansum(test.target(days)) > 0]
     told = {str(days): _judged(prepared, predictions, config, days) for days in horizons}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from feature_store.dataset import Dataset
-from feature_store.definitions import FeatureSet
-from feature_store.errors import BadInput
-from feature_store.vocabulary import LONG_STAY_DAYS
 from models.bundle import Bundle
 from models.card import make_card
 from models.fitting import fit
@@ -20,23 +18,22 @@ from models.judging.estimate import Float64
 from models.recalibrate import learn_calibration
 from models.registry import MODEL_NAME
 from models.stay import StayModel
+from models.trial import Ground
 from training.baselines import Regression, Rule
 from training.config import TrainingConfig
 from training.evaluate import evaluate, figures_of
-from training.firewall import find_suspects, leaks_told, refuse_leaks
+from training.firewall import leaks_told, refuse_leaks
 from training.frailty import Frailty, gather_frailty
 from training.held_out import held_out_rows
-from training.leaks import Suspect, suspects_by_gain
-from training.material import Material, choose_features, gather
+from training.leaks import suspects_by_gain
+from training.preparation import Prepared, prepare
 from training.provenance import provenance_of
 from training.publish import Findings, publish_findings, publish_model
-from training.split import Part, Split, split_spells
-from training.survey import Survey, survey
+from training.run import Run
+from training.split import Part
 from training.tracking import Tracker
+from training.tuning import Tuned, study_name, tune
 from training.use import HeldOut
-
-LEAST_EVENTS: Final = 50
-"""Training spells on each side of the first horizon below which nothing sound can be learnt."""
 
 _STEPS_TOLD: Final = 10
 
@@ -86,8 +83,15 @@ def train(
     ) as run:
         run.log_params(config.to_mapping())
         prepared = prepare(dataset, config, report)
+        tuned = _tuned(prepared, config, run, tracker.studies, report)
+        if tuned is not None:
+            config = replace(
+                config, lightgbm=tuned.settings, tuning=replace(config.tuning, trials=0)
+            )
         model = fit_model(prepared, config, report)
         bundle, chances = judge_model(prepared, model, config, report)
+        if tuned is not None:
+            bundle = replace(bundle, provenance={**bundle.provenance, "tuning": dict(tuned.notes)})
         report("logging the run and registering the version")
         publish_findings(run, findings_of(prepared, bundle, chances, key))
         version = publish_model(run, bundle)
@@ -96,83 +100,23 @@ def train(
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """Data made ready.
-
-    Parameters
-    ----------
-    found : Survey
-    split : Split
-    feature_set : FeatureSet
-    materials : mapping of Part to Material
-    suspects : tuple of Suspect
-        Of a leak, each allowed by the settings.
-    """
-
-    found: Survey
-    split: Split
-    feature_set: FeatureSet
-    materials: Mapping[Part, Material]
-    suspects: tuple[Suspect, ...] = ()
-
-
-def prepare(
-    dataset: Dataset,
-    config: TrainingConfig,
-    report: Report,
-    *,
-    parted: tuple[Survey, Split] | None = None,
-) -> Prepared:
-    """Spells to snapshots, split, with features and outcomes.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    config : TrainingConfig
-    report : callable
-    parted : tuple of Survey and Split, optional
-        Where they are known already.
-
-    Raises
-    ------
-    BadInput
-        Too little to learn from, with what there is and what is needed.
-    Refused
-        A feature is suspected of a leak.
-    """
-    found, split = parted or _parted(dataset, config, report)
-    report("spells: " + ", ".join(f"{count} {name}" for name, count in split.counts.items()))
-    feature_set = choose_features(found, split, config.features)
-    report(f"computing {len(feature_set)} features")
-    materials = gather(found, split, feature_set)
-    _check(materials[Part.TRAIN])
-    suspects = find_suspects(found, materials, feature_set, config.firewall)
-    refuse_leaks(suspects, feature_set, config.firewall)
-    return Prepared(found, split, feature_set, materials, suspects)
-
-
-def _parted(dataset: Dataset, config: TrainingConfig, report: Report) -> tuple[Survey, Split]:
-    report("reading spells")
-    found = survey(dataset, config.scope)
-    clock = dataset.manifest.clock
-    return found, split_spells(
-        found.spells, config.split, clock=clock, until=found.until, site=found.site
+def _tuned(
+    prepared: Prepared, config: TrainingConfig, run: Run, store: Path, report: Report
+) -> Tuned | None:
+    """Best of the trials that were asked for; None if none were."""
+    if not config.tuning.trials:
+        return None
+    material, features = prepared.materials[Part.TRAIN], prepared.feature_set
+    ground = Ground.of(
+        material.matrix,
+        material.snapshots,
+        material.outcomes,
+        feature_set=features,
+        settings=config.lightgbm,
     )
-
-
-def _check(material: Material) -> None:
-    first = min(LONG_STAY_DAYS)
-    target = material.target(first)
-    long, short = (
-        np.unique(material.snapshots.spell_id[target == side]).size for side in (1.0, 0.0)
-    )
-    if min(long, short) < LEAST_EVENTS:
-        msg = (
-            f"training: at least {LEAST_EVENTS} training spells on each side of {first} midnights "
-            f"expected, got {long} that reached it and {short} that did not; give a longer period"
-        )
-        raise BadInput(msg)
+    data_hash = prepared.found.dataset.manifest.content_hash
+    name = study_name(config, data_hash=data_hash, features_hash=features.hash)
+    return tune(ground, config, run=run, store=store, name=name, report=report)
 
 
 def fit_model(prepared: Prepared, config: TrainingConfig, report: Report) -> StayModel:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from feature_store.dataset import Dataset
-from feature_store.errors import BadInput
+from feature_store.errors import BadInput, HomewardError
 from models.bundle import Bundle
 from models.judging import judge
 from models.stay import StayModel
@@ -21,8 +21,9 @@ from models.survival import Prediction
 from training.config import TrainingConfig
 from training.evaluate import LEAST_PATIENTS
 from training.material import Material, gather
+from training.preparation import prepare
 from training.recalibration import settings_of
-from training.recipe import fit_model, prepare
+from training.recipe import fit_model
 from training.split import NO_SITE, Part
 from training.survey import survey
 
@@ -63,7 +64,7 @@ def leave_each_site_out(bundle: Bundle, dataset: Dataset, report: Report) -> dic
         report(f"without site {site}")
         try:
             told[site] = _one(bundle, dataset, config, site, report)
-        except BadInput as error:
+        except HomewardError as error:
             told[site] = {"left_out": str(error)}
     return told
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (configs/default.toml).")
 @click.option("--hold-out-site", metavar="SITE", help="Keep one site for the test alone.")
+@click.option("--trials", type=click.IntRange(min=0), help="Try so many settings; keep the best.")
 @click.option(
     "--allow-leak",
     "allowed",
@@ -32,6 +33,7 @@ def command(
     data: Path,
     config: Path | None,
     hold_out_site: str | None,
+    trials: int | None,
     allowed: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -51,6 +53,8 @@ def command(
         settings = replace(settings, split=replace(settings.split, hold_out_site=hold_out_site))
     if allowed:
         settings = replace(settings, firewall=_allowing(settings.firewall, allowed))
+    if trials is not None:
+        settings = replace(settings, tuning=replace(settings.tuning, trials=trials))
     dataset = open_dataset(data)
     places = Places.from_environment()
     tracker = Tracker.open(places.artifacts)

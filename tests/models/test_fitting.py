@@ -183,3 +183,38 @@ def test_importance_is_told_for_every_feature(raw_model):
     assert len(raw_model.importance) == len(raw_model.feature_set)
     assert min(raw_model.importance) >= 0
     assert max(raw_model.importance) > 0
+
+
+def test_a_bound_feature_never_shortens_the_stay(small):
+    rng = np.random.default_rng(7)
+    score = rng.integers(0, 12, 1500)
+    # The hazard goes up and down with the score: what a small site's data may look like.
+    wavy = np.where(score % 3 == 0, 0.25, 0.12) - 0.005 * score
+    _, snapshots, outcomes = entrants(1500, (20, 40), hazard=np.array([0.15, 0.15]))
+    stay = rng.geometric(wavy) - 1
+    outcomes = replace(outcomes, length_of_stay_days=np.where(stay <= 20, stay, -1))
+    grid = np.arange(12.0)[:, None]
+    steps = {}
+    for bound in ((), ("frail",)):
+        model = fit(
+            score[:, None].astype(float),
+            snapshots,
+            outcomes,
+            feature_set=FRAIL,
+            settings=replace(small, never_shorter=bound, least_spells_in_leaf=5, l2=1.0),
+        )
+        steps[bound] = np.diff(model.predict_raw(grid, np.zeros(12, np.int64)).staying, axis=0)
+    assert steps[()].min() < -0.01
+    assert steps[("frail",)].min() >= -1e-12
+
+
+def test_only_numbers_can_be_bound(small):
+    matrix, snapshots, outcomes = entrants(1500, (20, 40))
+    with pytest.raises(BadInput, match=r"never_shorter.*no_such_feature"):
+        fit(
+            matrix,
+            snapshots,
+            outcomes,
+            feature_set=FRAIL,
+            settings=replace(small, never_shorter=("no_such_feature",)),
+        )

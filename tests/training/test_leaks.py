@@ -9,8 +9,9 @@ from feature_store.events import Events, concatenate
 from feature_store.spells import find_spells
 from training.config import TrainingConfig
 from training.leaks import Sign, suspects_by_gain
+from training.preparation import prepare
 from training.ranking import rank_alone
-from training.recipe import fit_model, prepare, train
+from training.recipe import fit_model, train
 
 
 def quiet(_line):

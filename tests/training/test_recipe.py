@@ -11,7 +11,8 @@ import pytest
 from feature_store.errors import BadInput
 from models.bundle import load_bundle
 from models.registry import MODEL_NAME, fetch, run_file
-from training.recipe import fit_model, judge_model, prepare, train
+from training.preparation import prepare
+from training.recipe import fit_model, judge_model, train
 
 
 def quiet(_line):
@@ -129,7 +130,7 @@ def test_failure_marks_the_run_and_leaves_no_version(store, dataset, quick, monk
 def test_interrupt_at_the_last_moment_takes_the_version_back(
     store, dataset, quick, monkeypatch, where
 ):
-    from training.tracking import Run
+    from training.run import Run
 
     register = Run.register
 

@@ -116,6 +116,6 @@ def test_the_mapping_for_comparison_moves_the_diagnoses_to_the_door_and_nothing_
 
 def test_the_firewall_against_leaks_finds_nothing(dataset):
     from training.config import TrainingConfig
-    from training.recipe import prepare
+    from training.preparation import prepare
 
     assert prepare(dataset, TrainingConfig(), lambda _line: None).suspects == ()

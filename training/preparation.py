@@ -1,0 +1,104 @@
+"""Data made ready to learn from: spells to snapshots, split, with features and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from feature_store.dataset import Dataset
+from feature_store.definitions import FeatureSet
+from feature_store.errors import BadInput
+from feature_store.vocabulary import LONG_STAY_DAYS
+from training.config import TrainingConfig
+from training.firewall import find_suspects, refuse_leaks
+from training.leaks import Suspect
+from training.material import Material, choose_features, gather
+from training.split import Part, Split, split_spells
+from training.survey import Survey, survey
+
+LEAST_EVENTS: Final = 50
+"""Training spells on each side of the first horizon below which nothing sound can be learnt."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """Data made ready.
+
+    Parameters
+    ----------
+    found : Survey
+    split : Split
+    feature_set : FeatureSet
+    materials : mapping of Part to Material
+    suspects : tuple of Suspect
+        Of a leak, each allowed by the settings.
+    """
+
+    found: Survey
+    split: Split
+    feature_set: FeatureSet
+    materials: Mapping[Part, Material]
+    suspects: tuple[Suspect, ...] = ()
+
+
+def prepare(
+    dataset: Dataset,
+    config: TrainingConfig,
+    report: Report,
+    *,
+    parted: tuple[Survey, Split] | None = None,
+) -> Prepared:
+    """Spells to snapshots, split, with features and outcomes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    config : TrainingConfig
+    report : callable
+    parted : tuple of Survey and Split, optional
+        Where they are known already.
+
+    Raises
+    ------
+    BadInput
+        Too little to learn from, with what there is and what is needed.
+    Refused
+        A feature is suspected of a leak.
+    """
+    found, split = parted or _parted(dataset, config, report)
+    report("spells: " + ", ".join(f"{count} {name}" for name, count in split.counts.items()))
+    feature_set = choose_features(found, split, config.features)
+    report(f"computing {len(feature_set)} features")
+    materials = gather(found, split, feature_set)
+    _check(materials[Part.TRAIN])
+    suspects = find_suspects(found, materials, feature_set, config.firewall)
+    refuse_leaks(suspects, feature_set, config.firewall)
+    return Prepared(found, split, feature_set, materials, suspects)
+
+
+def _parted(dataset: Dataset, config: TrainingConfig, report: Report) -> tuple[Survey, Split]:
+    report("reading spells")
+    found = survey(dataset, config.scope)
+    clock = dataset.manifest.clock
+    return found, split_spells(
+        found.spells, config.split, clock=clock, until=found.until, site=found.site
+    )
+
+
+def _check(material: Material) -> None:
+    first = min(LONG_STAY_DAYS)
+    target = material.target(first)
+    long, short = (
+        np.unique(material.snapshots.spell_id[target == side]).size for side in (1.0, 0.0)
+    )
+    if min(long, short) < LEAST_EVENTS:
+        msg = (
+            f"training: at least {LEAST_EVENTS} training spells on each side of {first} midnights "
+            f"expected, got {long} that reached it and {short} that did not; give a longer period"
+        )
+        raise BadInput(msg)
