@@ -34,6 +34,7 @@ COMMANDS: Final = MappingProxyType(
         "promote": "Move the champion alias, if every gate passes.",
         "rollback": "Move the champion alias back.",
         "score": "One row per inpatient at a moment, to a file.",
+        "plan": "Before go-live: what a daily list would bring here.",
         "impact": "Did it help? By a protocol agreed beforehand.",
         "serve": "The scoring service.",
         "audit": "The record of every score: prove it, replay one.",

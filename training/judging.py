@@ -88,18 +88,9 @@ def judge_bundle(
     BadInput
         No spell in scope, or none that the model has not seen.
     """
-    config = TrainingConfig.from_mapping(
-        bundle.provenance["config"], name="configuration of the bundle"
-    )
     report("reading spells")
-    found = survey(dataset, bundle.scope)
-    split, unseen = _unseen(bundle, found, config)
-    report(f"judging {unseen}")
-    material = gather(found, split, bundle.model.feature_set, parts=(Part.TEST,))[Part.TEST]
-    if not len(material):
-        msg = f"{dataset.path.name}: spells that the model has not seen expected, found none"
-        raise BadInput(msg)
-    held_out = HeldOut(material, found.told, dataset.manifest.clock, config.judging, config.seed)
+    held_out, unseen = unseen_of(bundle, survey(dataset, bundle.scope), report=report)
+    material = held_out.material
     prediction = bundle.model.predict(material.matrix, material.days_so_far)
     evaluation = evaluate(held_out, prediction, {})
     horizons = [int(days) for days in evaluation["horizons"]]
@@ -113,6 +104,28 @@ def judge_bundle(
         target=target,
     )
     return findings, unseen
+
+
+def unseen_of(bundle: Bundle, found: Survey, *, report: Report) -> tuple[HeldOut, str]:
+    """Snapshots of spells that a model has not seen, and which those are, in words.
+
+    Raises
+    ------
+    BadInput
+        There are none.
+    """
+    config = TrainingConfig.from_mapping(
+        bundle.provenance["config"], name="configuration of the bundle"
+    )
+    split, unseen = _unseen(bundle, found, config)
+    report(f"judging {unseen}")
+    material = gather(found, split, bundle.model.feature_set, parts=(Part.TEST,))[Part.TEST]
+    dataset = found.dataset
+    if not len(material):
+        msg = f"{dataset.path.name}: spells that the model has not seen expected, found none"
+        raise BadInput(msg)
+    clock = dataset.manifest.clock
+    return HeldOut(material, found.told, clock, config.judging, config.seed), unseen
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def census(
     np.add.at(steps, (told.unit[kept][real], begin[real]), 1.0)
     np.add.at(steps, (told.unit[kept][real], end[real]), -1.0)
     nightly = np.cumsum(steps[:, :-1], axis=1)
-    return np.asarray(nightly.reshape(len(stays.units), calendar.points, -1).sum(axis=2))
+    return np.asarray(nightly.reshape(len(stays.units), calendar.points, calendar.days).sum(axis=2))
 
 
 def _placed_waits(stays: Stays) -> Intervals:

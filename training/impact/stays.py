@@ -133,7 +133,11 @@ def read_stays(dataset: Dataset, level: Level) -> Stays:
     BadInput
         No spell in scope.
     """
-    found = survey(dataset, ScopeRules())
+    return stays_of(survey(dataset, ScopeRules()), level)
+
+
+def stays_of(found: Survey, level: Level) -> Stays:
+    """Stays of spells already surveyed."""
     marks, groups, emergency = _second_pass(found)
     spells, until = found.spells, int(local_day(np.array([found.until]))[0])
     ended = spells.ended & (spells.end <= found.until)
