@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from feature_store.errors import BadInput
@@ -28,10 +29,14 @@ from service.record.writing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
 FORCE_TO_DISK_SECONDS: Final = 1.0
+PAGES_IN_LOG: Final = 16_000
+"""Of 4 KiB, after which a commit has to copy them itself; usually ``run`` does, in a thread."""
+
+_Waiting = tuple[Sequence[Kept], "asyncio.Future[None]"]
 _INSERT: Final = {table: insertion(table, "?") for table in (SCORES, DETAILS, FEEDBACK)}
 
 
@@ -56,6 +61,7 @@ class SqliteAudit:
         self._clock = clock
         self._end: End | None = None
         self._unforced = False
+        self._waiting: list[_Waiting] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = open_database(f"sqlite:///{path}")
@@ -74,27 +80,70 @@ class SqliteAudit:
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}")
         return connection
 
     async def append(self, rows: Sequence[Kept]) -> None:
         """Keep rows for good, all or none.
 
+        What is appended in one turn of the event loop shares a commit: the busier, the cheaper.
+
         Raises
         ------
         AuditUnavailable
-            None was kept. The next rows begin a new chain, which names the end of this one.
+            None was kept.
         """
-        end, self._end = self._end, None
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((rows, done))
+        if len(self._waiting) == 1:
+            loop.call_soon(self._keep)
+        await done
+
+    def _keep(self) -> None:
+        """Commit what waits; if that fails, each by itself, for one may be at fault for all."""
+        waiting, self._waiting = self._waiting, []
         try:
-            links = chained(rows, end or self._begin())
+            self._commit([row for rows, _ in waiting for row in rows])
+        except (sqlite3.Error, StoreUnavailable) as error:
+            self._keep_each(waiting, error)
+            return
+        for _, done in waiting:
+            if not done.done():  # whoever waited may have gone
+                done.set_result(None)
+
+    def _keep_each(self, waiting: list[_Waiting], error: Exception) -> None:
+        alone = isinstance(error, sqlite3.IntegrityError) and len(waiting) > 1
+        for rows, done in waiting:
+            failed: Exception | None = error
+            if alone:
+                failed = self._failure_of(rows)
+            if done.done():
+                continue
+            if failed is None:
+                done.set_result(None)
+            else:
+                done.set_exception(AuditUnavailable(type(failed).__name__))
+
+    def _failure_of(self, rows: Sequence[Kept]) -> Exception | None:
+        try:
+            self._commit(rows)
+        except (sqlite3.Error, StoreUnavailable) as error:
+            return error
+        return None
+
+    def _commit(self, rows: Sequence[Kept]) -> None:
+        end, self._end = self._end, None  # after a failure a new chain begins, and names this one
+        links = chained(rows, end or self._begin())
+        try:
             self._connection.execute("BEGIN IMMEDIATE")
             for table, some in links.rows.items():
                 self._connection.executemany(_INSERT[table], some)
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, StoreUnavailable) as error:
+        except sqlite3.Error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-            raise AuditUnavailable(type(error).__name__) from error
+            raise
         self._end = links.end
         self._unforced = True
 
