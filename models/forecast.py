@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 
 class Direction(StrEnum):
@@ -22,9 +25,10 @@ class Band(StrEnum):
     LOW = "low"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """One contribution to the model's log-odds.
+class Reason(Struct, frozen=True, kw_only=True, gc=False):
+    """One contribution to the model's log-odds: an association, not a cause.
+
+    It goes over the wire as it is: many are made for each answer.
 
     Parameters
     ----------
@@ -33,7 +37,7 @@ class Reason:
     label, value : str
         In ward language; value empty where missing.
     effect : float
-        On the log-odds scale; positive lengthens the stay. An association, not a cause.
+        On the log-odds scale; positive lengthens the stay.
     direction : Direction
     kind : str
         What it is about: clinical, home and support, ...
@@ -46,7 +50,7 @@ class Reason:
     feature: str
     label: str
     value: str
-    effect: float
+    effect: Annotated[float, Meta(description="On the log-odds scale; positive: longer.")]
     direction: Direction
     kind: str
     actionable: bool

@@ -12,7 +12,7 @@
 #include <cpuid.h>
 #endif
 
-#define VERSION 2 /* raised with every change of a structure or of a function's parameters */
+#define VERSION 3 /* raised with every change of a structure or of a function's parameters */
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- the model, as models/kernel.py passes it ------------------------------------------------ */
@@ -240,5 +240,6 @@ int homeward_scores_on_grid(const model *m, const grid_plan *grid, const double 
 
 #include "kernel_reasons.c"
 #include "kernel_grid.c"
+#include "kernel_forecast.c"
 
 int homeward_kernel_version(void) { return VERSION; }

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from numpy.typing import NDArray
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the structures below; the library must have been compiled from the same (``kernel.c``)."""
 
 LIBRARY: Final = Path(__file__).with_name("_kernel.so")
@@ -64,6 +64,56 @@ class GridPlan(ctypes.Structure):
             (name, ctypes.c_void_p)
             for name in ("varying", "values", "cells", "cell_of", "sample", "first_gain", "gains")
         ),
+    )
+
+
+class Forecaster(ctypes.Structure):
+    """``forecaster`` of ``kernel_forecast.c``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("features", "ratios", "boundaries", "segments")),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                *("exits", "deaths", "ratio_feature", "ratio_start", "ratio_table", "edges"),
+                *("parts", "steps", "elapsed", "levels", "log_levels"),
+            )
+        ),
+    )
+
+
+class Outlook(ctypes.Structure):
+    """``outlook`` of ``kernel_forecast.c``."""
+
+    _fields_ = (
+        ("intervals", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("exits", "deaths", "weights")),
+    )
+
+
+class Forecasting(ctypes.Structure):
+    """``forecast`` of ``kernel_forecast.c``."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("explain", ctypes.c_int64),
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                *("matrix", "days", "ahead", "x", "raw", "staying", "raw_died", "died"),
+                *("chance", "day", "effects", "base", "log_odds"),
+            )
+        ),
+    )
+
+
+class Teller(ctypes.Structure):
+    """``teller`` of ``kernel_forecast.c``."""
+
+    _fields_ = (
+        *((name, ctypes.c_int32) for name in ("features", "concepts", "families")),
+        ("worth_naming", ctypes.c_double),
+        *((name, ctypes.c_void_p) for name in ("concept", "family", "share")),
     )
 
 
@@ -120,13 +170,18 @@ def library() -> ctypes.CDLL:
         raise KernelMissing(msg)
     for name, arguments in _SIGNATURES.items():
         getattr(loaded, name).argtypes = arguments
+    loaded.homeward_forecast.restype = _COUNT
+    loaded.homeward_tell.restype = loaded.homeward_find_missing.restype = None
     return loaded
 
 
-_POINTER, _COUNT = ctypes.c_void_p, ctypes.c_int64
+_POINTER, _COUNT, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
 _SIGNATURES: Final = {
     "homeward_scores": (_POINTER, _POINTER, _COUNT, _POINTER),
     "homeward_scores_on_grid": (_POINTER, _POINTER, _POINTER, _COUNT, _POINTER),
     "homeward_plan_grid": (_POINTER, _POINTER),
+    "homeward_forecast": (_POINTER, _POINTER, _NUMBER),
+    "homeward_tell": (_POINTER, _POINTER, _COUNT, _NUMBER, _NUMBER, *(_POINTER,) * 3),
+    "homeward_find_missing": (_POINTER, _POINTER, _COUNT, _POINTER, _POINTER),
     "homeward_reasons": (_POINTER, _POINTER, _POINTER, _POINTER, _COUNT, _POINTER),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,11 @@ class Laid:
     structure: ctypes.Structure
     arrays: dict[str, NDArray[Any]]
     address: int
+    held: tuple[Laid, ...] = ()
+
+    def holding(self, *others: Laid) -> Laid:
+        """Keep alive also what this one points to."""
+        return replace(self, held=(*self.held, *others))
 
     @classmethod
     def out(

@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from feature_store.definitions import FeatureSet, Read, Scope
+from feature_store.definitions import Feature, FeatureSet, Read, Scope
 from feature_store.vocabulary import family_of
 from models.forecast import Direction, Reason
+from models.kernel import Teller, address, library
+from models.kernel_model import Laid
 from models.stay import Explanation
 from models.survival import Float64
 
@@ -28,21 +30,89 @@ _WORTH_NAMING: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Concepts:
-    """Columns of a feature set by ward concept; concept 0 is what is not shown."""
+class _Words:
+    """What can be said of one feature, worked out once."""
 
-    of_feature: np.ndarray[tuple[int], np.dtype[np.int64]]
-    count: int
+    feature: Feature
+    categories: tuple[str, ...]
+
+    @classmethod
+    def of(cls, feature: Feature) -> _Words:
+        """Words of a feature; one more category than it lists, for any other."""
+        count = len(feature.categories) + 1 if feature.categorical else 0
+        return cls(feature, tuple(feature.describe(float(place)) for place in range(count)))
+
+    def reason(self, value: float, effect: float) -> Reason:
+        """Say why, of a value that has this effect."""
+        feature = self.feature
+        there = value == value  # noqa: PLR0124 - NaN is the only value unlike itself
+        if there and self.categories:
+            said = self.categories[min(int(value), len(self.categories) - 1)]
+        else:
+            said = feature.describe(value)
+        longer = effect >= 0
+        action = feature.action if said else feature.action_when_missing
+        return Reason(
+            feature=feature.name,
+            label=feature.label,
+            value=said or feature.missing,
+            effect=effect,
+            direction=Direction.LONGER if longer else Direction.SHORTER,
+            kind=feature.kind.value,
+            actionable=feature.actionable,
+            action=(action or None) if longer else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Speech:
+    """A feature set as the kernel takes it: ward concepts (0 is what is not shown) and families."""
+
+    words: tuple[_Words, ...]
+    concepts: int
+    families: tuple[str, ...]
+    laid: Laid
 
 
 @lru_cache(maxsize=16)
-def _concepts(feature_set: FeatureSet) -> _Concepts:
-    names: dict[str, int] = {NOT_SHOWN: 0}
-    of_feature = [
-        0 if feature.protected else names.setdefault(feature.concept or feature.label, len(names))
+def _speech(feature_set: FeatureSet, importance: tuple[float, ...] | None = None) -> _Speech:
+    """Prepare a feature set; without the importance of its features nothing can be missing."""
+    concepts: dict[str, int] = {NOT_SHOWN: 0}
+    families: dict[str, int] = {}
+    concept = [
+        0
+        if feature.protected
+        else concepts.setdefault(feature.concept or feature.label, len(concepts))
         for feature in feature_set.features
     ]
-    return _Concepts(np.array(of_feature, np.int64), len(names))
+    family = [
+        families.setdefault(family_of(feature.codes[0]) if feature.codes else "", len(families))
+        for feature in feature_set.features
+    ]
+    laid = Laid.out(
+        Teller(),
+        {
+            "concept": np.array(concept, np.int32),
+            "family": np.array(family, np.int32),
+            "share": _share(feature_set, importance),
+        },
+        features=len(feature_set),
+        concepts=len(concepts),
+        families=len(families),
+        worth_naming=_WORTH_NAMING,
+    )
+    words = tuple(_Words.of(feature) for feature in feature_set.features)
+    return _Speech(words, len(concepts), tuple(families), laid)
+
+
+def _share(feature_set: FeatureSet, importance: tuple[float, ...] | None) -> Float64:
+    """How much each feature tells, among those that could be missing."""
+    askable = [
+        feature.read in ASKABLE and feature.scope is not Scope.HISTORY and not feature.protected
+        for feature in feature_set.features
+    ]
+    gain = np.where(askable, np.zeros(len(askable)) if importance is None else importance, 0.0)
+    return np.asarray(gain / max(float(gain.sum()), 1e-12))
 
 
 def reasons_for(
@@ -62,88 +132,40 @@ def reasons_for(
         How many; None for all, with one entry for what is not shown, so that the effects and the
         base value sum to the log-odds.
     """
-    concepts = _concepts(feature_set)
-    by_concept = np.zeros((matrix.shape[0], concepts.count))
-    np.add.at(by_concept.T, concepts.of_feature, explanation.effects.T)
-    ranked = np.argsort(-np.abs(by_concept), axis=1, kind="stable")
-    wanted = concepts.count if most is None else most
-    answers = []
-    for row, order in enumerate(ranked):
-        picked = [concept for concept in order if concept or most is None]
-        reasons = (
-            _reason(
-                concept,
-                float(by_concept[row, concept]),
-                concepts,
-                explanation.effects[row],
-                matrix[row],
-                feature_set,
-            )
-            for concept in picked[:wanted]
-            if most is None or by_concept[row, concept] != 0.0
+    speech = _speech(feature_set)
+    n, wanted = len(matrix), speech.concepts if most is None else min(most, speech.concepts)
+    told, effects = np.empty((2, n, wanted), np.int32), np.empty((n, wanted))
+    causes = np.ascontiguousarray(explanation.effects)
+    if not told.size:
+        return [()] * n
+    start = told.ctypes.data
+    library().homeward_tell(
+        *(speech.laid.address, address(causes), n, wanted, most is None),
+        *(start, start + told.nbytes // 2, address(effects)),
+    )
+    return [
+        tuple(
+            _not_shown(effect)
+            if concept == 0
+            else speech.words[speaker].reason(float(matrix[row, speaker]), effect)
+            for concept, speaker, effect in zip(*columns, strict=True)
+            if concept >= 0
         )
-        answers.append(tuple(reasons))
-    return answers
+        for row, columns in enumerate(zip(*told.tolist(), effects.tolist(), strict=True))
+    ]
 
 
-def _reason(
-    concept: int,
-    effect: float,
-    concepts: _Concepts,
-    effects: Float64,
-    values: Float64,
-    feature_set: FeatureSet,
-) -> Reason:
-    direction = Direction.LONGER if effect >= 0 else Direction.SHORTER
-    if concept == 0:
-        return Reason(
-            feature="not_shown",
-            label=NOT_SHOWN,
-            value="",
-            effect=effect,
-            direction=direction,
-            kind="person",
-            actionable=False,
-            action=None,
-        )
-    members = np.flatnonzero(concepts.of_feature == concept)
-    speaker = int(members[np.argmax(np.abs(effects[members]))])
-    feature = feature_set.features[speaker]
-    value = feature.describe(float(values[speaker]))
-    action = feature.action if value else feature.action_when_missing
+def _not_shown(effect: float) -> Reason:
     return Reason(
-        feature=feature.name,
-        label=feature.label,
-        value=value or feature.missing,
+        feature="not_shown",
+        label=NOT_SHOWN,
+        value="",
         effect=effect,
-        direction=direction,
-        kind=feature.kind.value,
-        actionable=feature.actionable,
-        action=(action or None) if direction is Direction.LONGER else None,
+        direction=Direction.LONGER if effect >= 0 else Direction.SHORTER,
+        kind="person",
+        actionable=False,
+        action=None,
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Information:
-    """How much each feature tells, among those that could be missing."""
-
-    share: Float64
-    family: tuple[str, ...]
-
-
-@lru_cache(maxsize=16)
-def _information(feature_set: FeatureSet, importance: tuple[float, ...]) -> _Information:
-    askable = np.array(
-        [
-            feature.read in ASKABLE and feature.scope is not Scope.HISTORY and not feature.protected
-            for feature in feature_set.features
-        ]
-    )
-    gain = np.where(askable, np.array(importance), 0.0)
-    families = tuple(
-        family_of(feature.codes[0]) if feature.codes else "" for feature in feature_set.features
-    )
-    return _Information(gain / max(float(gain.sum()), 1e-12), families)
 
 
 def missing_in(
@@ -159,15 +181,20 @@ def missing_in(
         Share of the model's askable information (gain) that was present; an absent history is a
         fact, not a gap.
     """
-    information = _information(feature_set, importance)
-    absent = np.isnan(matrix)
-    lost = absent * information.share
-    names = []
-    for row in lost:
-        by_family: dict[str, float] = {}
-        for column in np.flatnonzero(row):
-            family = information.family[column]
-            by_family[family] = by_family.get(family, 0.0) + float(row[column])
-        ranked = sorted(by_family, key=lambda family: -by_family[family])
-        names.append(tuple(family for family in ranked if by_family[family] >= _WORTH_NAMING))
-    return names, 1.0 - lost.sum(axis=1)
+    speech = _speech(feature_set, importance)
+    rows = np.ascontiguousarray(matrix)
+    missing = np.empty((len(rows), len(speech.families)), np.int32)
+    completeness = np.empty(len(rows))
+    if rows.size:
+        library().homeward_find_missing(
+            speech.laid.address,
+            address(rows),
+            len(rows),
+            missing.ctypes.data,
+            address(completeness),
+        )
+    names = [
+        tuple(speech.families[family] for family in line if family >= 0)
+        for line in missing.tolist()
+    ]
+    return names, completeness

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-import numpy as np
-
-from feature_store.compute import compute_features
+from feature_store.compute import Matrix, compute_features
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
@@ -45,7 +43,7 @@ _MENTAL_HEALTH: Final = (
     "730",
 )
 
-_FACTS: Final = FeatureSet(
+FACTS: Final = FeatureSet(
     (
         Feature(name="age", label="Age", read=Read.LATEST, codes=("AGE",), scope=Scope.ANY),
         Feature(
@@ -71,6 +69,7 @@ _FACTS: Final = FeatureSet(
         ),
     )
 )
+"""What a scope is judged by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,33 +102,35 @@ class ScopeRules:
 
     def out_of_scope(self, events: Events, snapshots: Snapshots) -> Sequence[Refusal | None]:
         """Why each snapshot is out of scope, or None; by what was known at its prediction time."""
-        facts = compute_features(events, snapshots, _FACTS)
-        reasons = (
-            (facts[:, 0] < self.least_age_years, f"under {self.least_age_years} at admission"),
-            (_outside(facts[:, 1], _CLASSES, self.classifications), "not an ordinary admission"),
-            (
-                _outside(facts[:, 2], _METHODS, (*self.methods, _NOT_KNOWN)),
-                "admission method not in scope",
-            ),
-            (
-                _within(facts[:, 3], len(_MENTAL_HEALTH)) & (not self.mental_health),
-                "mental-health specialty",
-            ),
-        )
-        answers: list[Refusal | None] = [None] * len(snapshots)
-        for mask, detail in reversed(reasons):
-            refusal = Refusal("out_of_scope", detail)
-            for row in np.flatnonzero(mask):
-                answers[row] = refusal
-        return answers
+        return self.judge(compute_features(events, snapshots, FACTS))
+
+    def judge(self, facts: Matrix) -> Sequence[Refusal | None]:
+        """Why each row of ``FACTS`` is out of scope, or None.
+
+        Parameters
+        ----------
+        facts : ndarray of float64, shape (n, len(FACTS))
+        """
+        details = (self._detail(*row) for row in facts.tolist())
+        return [None if detail is None else Refusal("out_of_scope", detail) for detail in details]
+
+    def _detail(
+        self, age: float, classification: float, method: float, mental_health: float
+    ) -> str | None:
+        # What is missing compares with nothing, and so refuses nothing.
+        kind, way = _named(classification, _CLASSES), _named(method, _METHODS)
+        if age < self.least_age_years:
+            return f"under {self.least_age_years} at admission"
+        if kind not in {None, *self.classifications}:
+            return "not an ordinary admission"
+        if way not in {None, _NOT_KNOWN, *self.methods}:
+            return "admission method not in scope"
+        mental = mental_health < len(_MENTAL_HEALTH) and not self.mental_health
+        return "mental-health specialty" if mental else None
 
 
-def _outside(
-    column: np.ndarray[Any, Any], names: tuple[str, ...], allowed: tuple[str, ...]
-) -> np.ndarray[Any, Any]:
-    inside = [position for position, name in enumerate(names) if name in allowed]
-    return np.asarray(~np.isnan(column) & ~np.isin(column, inside))
-
-
-def _within(column: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
-    return np.asarray(~np.isnan(column) & (column < size))
+def _named(place: float, names: tuple[str, ...]) -> str | None:
+    """Name at a place; none where it is missing, an empty one for any other value."""
+    if place != place:  # noqa: PLR0124 - NaN is the only value unlike itself
+        return None
+    return names[int(place)] if place < len(names) else ""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
-import numpy as np
-
 from feature_store.compute import compute_features
+from feature_store.definitions import FeatureSet
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
 from feature_store.vocabulary import LONG_STAY_DAYS
 from models.bundle import Bundle
 from models.forecast import Band, DischargeRange, Forecast, Reason, Refusal
-from models.grid import Int64
+from models.grid import Grid, Int64
 from models.reasons import missing_in, reasons_for
+from models.scope import FACTS
 from models.stay import Explanation, StayModel
-from models.survival import Float64, Prediction
+from models.survival import Float64
 
 HIGH: Final = 0.5
 MEDIUM: Final = 0.25
@@ -43,14 +46,20 @@ def score(
     list of Forecast or Refusal
         One for each snapshot, in order.
     """
-    refusals = bundle.scope.out_of_scope(events, snapshots)
-    asked = np.array(
-        [row for row, refusal in enumerate(refusals) if refusal is None], dtype=np.intp
-    )
-    kept = snapshots.take(asked)
-    matrix = compute_features(events, kept, bundle.model.feature_set)
-    forecasts = iter(forecast(bundle.model, matrix, kept.days_so_far, reasons=reasons))
+    own = bundle.model.feature_set
+    facts = compute_features(events, snapshots, _with_scope(own))
+    refusals = bundle.scope.judge(facts[:, len(own) :])
+    asked = [row for row, refusal in enumerate(refusals) if refusal is None]
+    matrix, days_so_far = facts[asked, : len(own)], snapshots.days_so_far[asked]
+    forecasts = iter(forecast(bundle.model, matrix, days_so_far, reasons=reasons))
     return [next(forecasts) if refusal is None else refusal for refusal in refusals]
+
+
+@lru_cache(maxsize=16)
+def _with_scope(feature_set: FeatureSet) -> FeatureSet:
+    """A model's features, then what its scope is judged by: read in one pass over the events."""
+    facts = tuple(replace(feature, name=f"scope: {feature.name}") for feature in FACTS.features)
+    return FeatureSet((*feature_set.features, *facts))
 
 
 def forecast(
@@ -59,57 +68,60 @@ def forecast(
     """Forecasts from features already computed, one a row."""
     if not len(days_so_far):
         return []
-    prediction = model.predict(matrix, days_so_far)
-    explanation = model.explain(matrix, days_so_far)
-    told = reasons_for(explanation, matrix, model.feature_set, most=reasons)
+    said = model.outlook(matrix, days_so_far)
+    explanation = Explanation(said.base, said.effects, said.log_odds)
     missing, completeness = missing_in(matrix, model.feature_set, model.importance)
-    chances = {days: _chance(prediction, days) for days in LONG_STAY_DAYS}
-    quantiles = [prediction.quantile(share) for share in (0.1, 0.5, 0.9)]
-    return [
-        _forecast(
-            row,
-            prediction,
-            explanation,
-            chances,
-            quantiles,
-            told[row],
-            missing[row],
-            float(completeness[row]),
-            matrix[row].astype("<f8", copy=False).tobytes(),
-        )
-        for row in range(len(days_so_far))
-    ]
+    exact = matrix.astype("<f8", copy=False)
+    chances = (_chance(said.staying, model.grid, days_so_far, days) for days in LONG_STAY_DAYS)
+    rows = zip(
+        days_so_far.tolist(),
+        zip(*chances, strict=True),
+        said.leaving.tolist(),
+        said.died.tolist(),
+        reasons_for(explanation, matrix, model.feature_set, most=reasons),
+        said.base.tolist(),
+        said.log_odds.tolist(),
+        missing,
+        completeness.tolist(),
+        (exact[row].tobytes() for row in range(len(exact))),
+        strict=True,
+    )
+    return [_forecast(*row) for row in rows]
 
 
-def _chance(prediction: Prediction, days: int) -> Float64:
+def _chance(staying: Float64, grid: Grid, days_so_far: Int64, days: int) -> list[float]:
     """P(length of stay >= days); NaN for a horizon the training data could not show."""
-    if days in prediction.grid.horizons:
-        return prediction.at_least(days)
-    return np.where(prediction.days_so_far >= days, 1.0, np.nan)
+    if days in grid.horizons:
+        chances: list[float] = staying[:, grid.boundaries.index(days)].tolist()
+        return chances
+    return [1.0 if so_far >= days else math.nan for so_far in days_so_far.tolist()]
 
 
 def _forecast(  # noqa: PLR0913, PLR0917 - private: one row of many columns
-    row: int,
-    prediction: Prediction,
-    explanation: Explanation,
-    chances: dict[int, Float64],
-    quantiles: list[Float64],
+    days_so_far: int,
+    chances: tuple[float, ...],
+    leaving: list[float],
+    died: float,
     reasons: tuple[Reason, ...],
+    base_value: float,
+    log_odds: float,
     missing: tuple[str, ...],
     completeness: float,
     features: bytes,
 ) -> Forecast:
-    probability = {days: _known(chance[row]) for days, chance in chances.items()}
-    p10, p50, p90 = (None if np.isnan(column[row]) else int(column[row]) for column in quantiles)
+    probability = {
+        days: _known(chance) for days, chance in zip(LONG_STAY_DAYS, chances, strict=True)
+    }
+    p10, p50, p90 = (None if math.isnan(day) else int(day) for day in leaving)
     return Forecast(
-        days_so_far=int(prediction.days_so_far[row]),
+        days_so_far=days_so_far,
         probability=probability,
-        band=band_of(probability, int(prediction.days_so_far[row])),
+        band=band_of(probability, days_so_far),
         discharge_day=DischargeRange(p10=p10, p50=p50, p90=p90),
-        probability_of_death_in_hospital=_known(prediction.died[row]),
+        probability_of_death_in_hospital=_known(died),
         reasons=reasons,
-        base_value=float(explanation.base_value[row]),
-        log_odds=float(explanation.log_odds[row]),
+        base_value=base_value,
+        log_odds=log_odds,
         missing=missing,
         completeness=completeness,
         features=features,
@@ -117,7 +129,7 @@ def _forecast(  # noqa: PLR0913, PLR0917 - private: one row of many columns
 
 
 def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if math.isnan(value) else value
 
 
 def band_of(probability: dict[int, float | None], days_so_far: int) -> Band:

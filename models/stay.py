@@ -16,18 +16,16 @@ models; competing risks); van Houwelingen 2007, Scand J Stat 34 (landmarking).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import cached_property
 
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
-from models.calibration import Calibration, expit
+from models.calibration import Calibration
 from models.encoding import Encoding
 from models.grid import Grid, Int64
-from models.survival import Float64, Prediction, staying_from
+from models.outlook import Oracle, Outcome
+from models.survival import Float64, Prediction
 from models.trees import Trees
 
 
@@ -54,7 +52,7 @@ class Explanation:
     log_odds: Float64
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class StayModel:
     """A fitted stay model.
 
@@ -81,8 +79,8 @@ class StayModel:
     calibration: Calibration
     importance: tuple[float, ...]
 
-    def predict(self, matrix: Float64, days_so_far: Int64) -> Prediction:
-        """Calibrated prediction of each row.
+    def outlook(self, matrix: Float64, days_so_far: Int64, *, explain: bool = True) -> Outcome:
+        """All that the model says of each row.
 
         Parameters
         ----------
@@ -90,71 +88,35 @@ class StayModel:
             Columns in the order of ``feature_set``.
         days_so_far : ndarray of int64, shape (n,)
             Midnights since admission.
+        explain : bool
+            Whether effects, base and log-odds are wanted; they are left undefined otherwise.
 
         Raises
         ------
         BadInput
-            Another number of columns or rows than declared.
+            Another number of columns or rows than declared, or days below 0.
         """
-        return self.calibration.apply(self.predict_raw(matrix, days_so_far))
-
-    def predict_raw(self, matrix: Float64, days_so_far: Int64) -> Prediction:
-        """Return the product of hazards, before calibration: what calibration is learnt from."""
-        columns = self._columns(matrix, days_so_far)
-        boundaries = len(self.grid.boundaries)
-        staying = np.ones((len(days_so_far), boundaries))
-        died = np.full(len(days_so_far), np.nan)  # beyond the grid nothing is known
-        for rows, ahead in self._by_day(days_so_far):
-            hazards = expit(self.exit_trees.predict_raw_grid(columns[rows], self._varying, ahead))
-            part = staying_from(hazards, boundaries)
-            staying[rows] = part
-            died[rows] = self._deaths(columns[rows], ahead, hazards, part)
-        return Prediction(self.grid, days_so_far, staying, died)
-
-    def explain(self, matrix: Float64, days_so_far: Int64) -> Explanation:
-        """Exact contributions of each feature, for each row."""
-        columns = self._columns(matrix, days_so_far)
-        totals = np.zeros((len(days_so_far), columns.shape[1] + 1))
-        for rows, ahead in self._by_day(days_so_far):
-            until = self.grid.next_horizon(int(days_so_far[rows[0]]))
-            nights = np.where(ahead[:, 0] < until, ahead[:, 1], 0.0)
-            weights = np.tile(-nights / max(nights.sum(), 1.0), (rows.size, 1))
-            totals[rows] = self.exit_trees.contributions_grid(
-                columns[rows], self._varying, ahead, weights
-            )
-        effects = self.encoding.gather(totals[:, :-3])
-        base = totals[:, -3:].sum(axis=1)
-        return Explanation(base, effects, base + effects.sum(axis=1))
-
-    @property
-    def _varying(self) -> tuple[int, int]:
-        width = self.encoding.width
-        return (width, width + 1)
-
-    def _columns(self, matrix: Float64, days_so_far: Int64) -> Float64:
         if matrix.shape != (len(days_so_far), len(self.feature_set)):
             expected = (len(days_so_far), len(self.feature_set))
             msg = f"features: shape {expected} expected, got {matrix.shape}"
             raise BadInput(msg)
-        columns = np.zeros((len(days_so_far), self.encoding.width + 2))
-        # The trees learnt their thresholds from 32-bit columns: a request must round the same way.
-        columns[:, :-2] = self.encoding.apply(matrix).astype(np.float32)
-        return columns
+        return self._oracle.forecast(matrix, days_so_far, explain=explain)
 
-    def _by_day(self, days_so_far: Int64) -> Iterator[tuple[NDArray[np.intp], Float64]]:
-        """Rows that share their days so far share the intervals ahead; none ahead, none yielded."""
-        order = np.argsort(days_so_far, kind="stable")
-        days, first = np.unique(days_so_far[order], return_index=True)
-        for day, rows in zip(days, np.split(order, first)[1:], strict=True):
-            ahead = self.grid.ahead(int(day))
-            if ahead.size:
-                yield rows, ahead
+    def predict(self, matrix: Float64, days_so_far: Int64) -> Prediction:
+        """Calibrated prediction of each row; errors and parameters as of :meth:`outlook`."""
+        said = self.outlook(matrix, days_so_far, explain=False)
+        return Prediction(self.grid, days_so_far, said.staying, said.died)
 
-    def _deaths(
-        self, columns: Float64, ahead: Float64, hazards: Float64, staying: Float64
-    ) -> Float64:
-        if self.death_trees is None:
-            return np.full(columns.shape[0], np.nan)
-        dies = expit(self.death_trees.predict_raw_grid(columns, self._varying, ahead))
-        first = staying.shape[1] - hazards.shape[1] - 1
-        return np.asarray((staying[:, first:-1] * hazards * dies).sum(axis=1))
+    def predict_raw(self, matrix: Float64, days_so_far: Int64) -> Prediction:
+        """Return the product of hazards, before calibration: what calibration is learnt from."""
+        said = self.outlook(matrix, days_so_far, explain=False)
+        return Prediction(self.grid, days_so_far, said.raw, said.raw_died)
+
+    def explain(self, matrix: Float64, days_so_far: Int64) -> Explanation:
+        """Exact contributions of each feature, for each row."""
+        said = self.outlook(matrix, days_so_far)
+        return Explanation(said.base, said.effects, said.log_odds)
+
+    @cached_property
+    def _oracle(self) -> Oracle:
+        return Oracle(self.encoding, self.grid, self.exit_trees, self.death_trees, self.calibration)

@@ -181,7 +181,7 @@ class Trees:
             For another type, shape or memory order, or columns that do not exist.
         """
         n = self._count(rows, "rows", len(self.feature_names))
-        plan = self._planned(varying, grid)
+        plan = self.plan(varying, grid)
         scores = np.empty((n, grid.shape[0]))
         model, start = self._models(varying), address(rows)
         done(
@@ -218,7 +218,7 @@ class Trees:
             As for :meth:`predict_raw_grid`, and for weights that are not finite.
         """
         n = self._count(rows, "rows", len(self.feature_names))
-        plan = self._planned(varying, grid)
+        plan = self.plan(varying, grid)
         if self._count(weights, "weights", grid.shape[0]) != n:
             msg = f"weights: one line a row ({n}) expected, got {weights.shape[0]}"
             raise ValueError(msg)
@@ -234,7 +234,18 @@ class Trees:
         )
         return reasons
 
-    def _planned(self, varying: Varying, grid: Float64) -> Laid:
+    def laid_out(self, varying: Varying) -> Laid:
+        """The model as the kernel takes it, for grids in the varying columns."""
+        return self._models(varying)
+
+    def plan(self, varying: Varying, grid: Float64) -> Laid:
+        """What a grid does to each tree, as the kernel takes it; remembered, as grids recur.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`predict_raw_grid`.
+        """
         columns = len(self.feature_names)
         known = all(0 <= column < columns for column in varying)
         if not varying or not known or len(set(varying)) < len(varying):

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from models.forecast import Reason
 from service.identifiers import OPAQUE
 from service.problems import ProblemDocument
 from service.record.feedback import Action, Override, Verdict
@@ -97,19 +98,6 @@ class DischargeDay(Struct, frozen=True):
     p90: int | None
 
 
-class Reason(Struct, frozen=True, gc=False):
-    """One contribution to the model's log-odds: an association, not a cause."""
-
-    feature: str
-    label: str
-    value: str
-    effect: Annotated[float, Meta(description="On the log-odds scale; positive: longer.")]
-    direction: Literal["longer", "shorter"]
-    kind: str
-    actionable: bool
-    action: str | None
-
-
 class Score(Struct, frozen=True):
     """The answer about one spell."""
 
@@ -124,7 +112,7 @@ class Score(Struct, frozen=True):
     band: Literal["high", "medium", "low"]
     discharge_day: DischargeDay
     probability_of_death_in_hospital: float | None
-    reasons: list[Reason]
+    reasons: tuple[Reason, ...]
     base_value: float
     log_odds: Annotated[
         float, Meta(description="base_value plus the effects of all reasons (?reasons=all).")
