@@ -139,17 +139,7 @@ class _Document(Struct, frozen=True):
 
 
 class Problem(Exception):
-    """The service answered, and not with what was asked for.
-
-    Parameters
-    ----------
-    status : int
-        Of HTTP.
-    title, detail : str
-    request_id : str
-        To be told to whoever runs the service.
-    errors : tuple of Fault
-    """
+    """The service answered, and not with what was asked for: ``status``, ``errors`` and so on."""
 
     def __init__(self, told: _Document) -> None:
         self.status, self.title, self.detail = told.status, told.title, told.detail
@@ -253,12 +243,8 @@ class Client:
         Unreachable
             The service did not answer.
         """
-        said = {
-            "verdict": verdict,
-            "reason": reason,
-            "action": action,
-            "expected_discharge_at": expected_discharge_at,
-        }
+        said: dict[str, Any] = {"verdict": verdict, "reason": reason, "action": action}
+        said["expected_discharge_at"] = expected_discharge_at
         path = f"v1/scores/{quote(score_id, safe='')}/feedback"
         return self._ask("POST", path, Kept, content=said)
 
@@ -267,14 +253,7 @@ class Client:
         return self._ask("GET", "v1/model", Model)
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Ask any other address that answers with a JSON object.
-
-        Parameters
-        ----------
-        path : str
-            Such as ``v1/worklist``.
-        **query : str
-        """
+        """Ask any other address that answers with a JSON object, such as ``v1/worklist``."""
         return self._ask("GET", path, dict[str, Any], query=query)
 
     def _ask(
