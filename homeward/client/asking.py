@@ -1,16 +1,4 @@
-"""A client of the scoring service, for hubs and other programs: httpx and msgspec, nothing else.
-
->>> from datetime import UTC, datetime
->>> from homeward.client import Client, Event, Spell
->>> admitted = datetime(2026, 1, 12, 21, 40, tzinfo=UTC)
->>> spell = Spell("S456", "P123", [Event("SPELL_START", admitted), Event("AGE", admitted, 84)])
->>> client = Client("https://homeward.trust.example", credential="hw_…")
->>> answer = client.score([spell], at=datetime(2026, 1, 14, 6, tzinfo=UTC))  # doctest: +SKIP
-
-It waits and asks again when it is told to (429, 503 with ``Retry-After``) or when nobody answers,
-under the same request id each time: scores are computed, feedback said twice is one feedback. It
-writes no log, and no error holds what was sent.
-"""
+"""Asking: one request, tried again where that can help."""
 
 from __future__ import annotations
 
@@ -24,131 +12,14 @@ from urllib.parse import quote
 
 import httpx
 import msgspec
-from msgspec import Struct
+
+from homeward.client.words import Document, Kept, Model, Problem, Scores, Spell, Unreachable
 
 MOST_SPELLS: Final = 1000
 LONGEST_WAIT: Final = 60.0
 _AGAIN: Final = frozenset({429, 503})
 
 Answer = TypeVar("Answer")
-
-
-class Event(Struct, frozen=True, omit_defaults=True):
-    """One fact; ``time`` None for one without a time (sex)."""
-
-    code: str
-    time: datetime | None
-    numeric_value: float | None = None
-    recorded_at: datetime | None = None
-    spell_id: str | None = None
-
-
-class Spell(Struct, frozen=True):
-    """One spell with its events, in any order, and as much history as there is."""
-
-    spell_id: str
-    subject_id: str
-    events: Sequence[Event]
-
-
-class Model(Struct, frozen=True):
-    """Which model answered."""
-
-    name: str
-    version: str | None
-    alias: str | None
-
-
-class DischargeDay(Struct, frozen=True):
-    """Day of stay on which the patient leaves; None beyond what can be told."""
-
-    p10: int | None
-    p50: int | None
-    p90: int | None
-
-
-class Reason(Struct, frozen=True):
-    """One contribution to the score: an association, not a cause."""
-
-    feature: str
-    label: str
-    value: str
-    effect: float
-    direction: str
-    kind: str
-    actionable: bool
-    action: str | None
-
-
-class Score(Struct, frozen=True):
-    """The answer about one spell; ``probability`` by days, as in ``probability["7"]``."""
-
-    score_id: str
-    spell_id: str
-    prediction_time: datetime
-    days_so_far: int
-    probability: dict[str, float | None]
-    band: str
-    discharge_day: DischargeDay
-    probability_of_death_in_hospital: float | None
-    reasons: list[Reason]
-    base_value: float
-    log_odds: float
-    missing: list[str]
-    completeness: float
-    ignored_events: int
-
-
-class Refused(Struct, frozen=True):
-    """No number for this spell, and why."""
-
-    spell_id: str
-    reason: str
-    detail: str
-
-
-class Scores(Struct, frozen=True):
-    """Every spell that was asked about is in ``scores`` or in ``refused``."""
-
-    model: Model
-    scores: list[Score]
-    refused: list[Refused]
-
-
-class Kept(Struct, frozen=True):
-    """Feedback as the service keeps it."""
-
-    feedback_id: str
-    score_id: str
-    given_at: datetime
-
-
-class Fault(Struct, frozen=True):
-    """One thing wrong with a request: where, and what was expected."""
-
-    pointer: str
-    detail: str
-
-
-class _Document(Struct, frozen=True):
-    status: int
-    title: str
-    detail: str = ""
-    request_id: str = ""
-    errors: tuple[Fault, ...] = ()
-
-
-class Problem(Exception):
-    """The service answered, and not with what was asked for: ``status``, ``errors`` and so on."""
-
-    def __init__(self, told: _Document) -> None:
-        self.status, self.title, self.detail = told.status, told.title, told.detail
-        self.request_id, self.errors = told.request_id, told.errors
-        super().__init__(f"{told.status} {told.title} (request {told.request_id})")
-
-
-class Unreachable(Exception):
-    """Nobody answered, however often it was tried."""
 
 
 class Client:
@@ -320,11 +191,11 @@ def _pause(attempt: int, told: str | None) -> float:
     return min(wait, LONGEST_WAIT)
 
 
-def _problem(answer: httpx.Response) -> _Document:
+def _problem(answer: httpx.Response) -> Document:
     try:
-        return msgspec.json.decode(answer.content, type=_Document)
+        return msgspec.json.decode(answer.content, type=Document)
     except msgspec.DecodeError:  # of a proxy, perhaps
-        return _Document(answer.status_code, "Not an answer of Homeward")
+        return Document(answer.status_code, "Not an answer of Homeward")
 
 
 def _expect_offsets(spells: Sequence[Spell], at: datetime) -> None:
