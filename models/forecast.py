@@ -26,35 +26,19 @@ class Band(StrEnum):
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):
-    """One contribution to the model's log-odds: an association, not a cause.
+    """One contribution to the model's log-odds: an association, not a cause."""
 
-    It goes over the wire as it is: many are made for each answer.
-
-    Parameters
-    ----------
-    feature : str
-        Name in the feature set.
-    label, value : str
-        In ward language; value empty where missing.
-    effect : float
-        On the log-odds scale; positive lengthens the stay.
-    direction : Direction
-    kind : str
-        What it is about: clinical, home and support, ...
-    actionable : bool
-        Something a ward or hub can act on; otherwise background.
-    action : str, optional
-        The first thing to do, where there is one.
-    """
-
+    # As it goes over the wire: an answer holds many, and the OpenAPI document says this of them.
     feature: str
     label: str
-    value: str
+    value: Annotated[str, Meta(description="In ward language; says so where missing.")]
     effect: Annotated[float, Meta(description="On the log-odds scale; positive: longer.")]
     direction: Direction
-    kind: str
-    actionable: bool
-    action: str | None
+    kind: Annotated[str, Meta(description="What it is about: clinical, home and support, ...")]
+    actionable: Annotated[
+        bool, Meta(description="Something a ward or hub can act on; otherwise background.")
+    ]
+    action: Annotated[str | None, Meta(description="The first thing to do, where there is one.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,7 +234,7 @@ def to_score(
         band=forecast.band.value,
         discharge_day=wire.DischargeDay(days.p10, days.p50, days.p90),
         probability_of_death_in_hospital=forecast.probability_of_death_in_hospital,
-        reasons=forecast.reasons,
+        reasons=list(forecast.reasons),
         base_value=forecast.base_value,
         log_odds=forecast.log_odds,
         missing=list(forecast.missing),

@@ -112,7 +112,7 @@ class Score(Struct, frozen=True):
     band: Literal["high", "medium", "low"]
     discharge_day: DischargeDay
     probability_of_death_in_hospital: float | None
-    reasons: tuple[Reason, ...]
+    reasons: list[Reason]
     base_value: float
     log_odds: Annotated[
         float, Meta(description="base_value plus the effects of all reasons (?reasons=all).")
