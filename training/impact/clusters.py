@@ -23,12 +23,9 @@ def modelled(panel: Panel, rollout: Rollout) -> Fitted:
     columns = [rollout.exposed.astype(np.float64)]
     if rollout.changing.any():
         columns.append(rollout.changing.astype(np.float64))
-    told = [contrasts @ column for column in columns]
-    levels = [np.zeros_like(told[0]) for _ in range(len(contrasts))]
-    for row, level in enumerate(levels):
-        level[row] = 1.0
-    design = np.stack([*told, *levels], axis=-1)
-    return fit_ar1(contrasts @ panel.values, design, degrees=max(1, len(panel.units) - 2))
+    design = np.stack([contrasts @ column for column in columns], axis=-1)
+    degrees = max(1, len(panel.units) - 2)
+    return fit_ar1(contrasts @ panel.values, design, levels=True, degrees=degrees)
 
 
 def contrasts_of(units: int) -> Float64:

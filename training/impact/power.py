@@ -16,7 +16,7 @@ from numpy.random import Generator
 from training.impact.clusters import contrasts_of
 from training.impact.panel import Float64, Panel, Rollout
 from training.impact.randomisation import LEAST_ORDERS, LEVEL, count_orders, orders_of
-from training.impact.series import fit_ar1
+from training.impact.series import spread_of
 from training.impact.weights import Weigh
 
 WANTED: Final = 0.8
@@ -52,11 +52,8 @@ class Noise:
 
 def noise_of(panel: Panel) -> Noise:
     """Noise of a panel in which nothing was changed; at least two units and eight points."""
-    contrasts = contrasts_of(len(panel.units))
-    design = np.zeros((len(contrasts), panel.points, len(contrasts)))
-    design[np.arange(len(contrasts)), :, np.arange(len(contrasts))] = 1.0
-    fitted = fit_ar1(contrasts @ panel.values, design)
-    return Noise(sd=fitted.residual_sd, autocorrelation=fitted.autocorrelation)
+    autocorrelation, sd = spread_of(contrasts_of(len(panel.units)) @ panel.values)
+    return Noise(sd=sd, autocorrelation=autocorrelation)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

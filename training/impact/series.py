@@ -49,7 +49,9 @@ class Fitted:
     whitened: Float64
 
 
-def fit_ar1(values: Float64, design: Float64, *, degrees: int | None = None) -> Fitted:
+def fit_ar1(
+    values: Float64, design: Float64, *, levels: bool = False, degrees: int | None = None
+) -> Fitted:
     """Fit by generalised least squares at the autocorrelation of greatest restricted likelihood.
 
     Parameters
@@ -58,16 +60,31 @@ def fit_ar1(values: Float64, design: Float64, *, degrees: int | None = None) -> 
         Units are independent of each other given the design.
     design : ndarray of float64, shape (n_units, n_points, k)
         Of full column rank.
+    levels : bool
+        Whether each unit has a level of its own besides.
     degrees : int, optional
         Degrees of freedom of the t distribution; :func:`_effective` if left out.
     """
+    rho = _likeliest(values, design, levels=levels)
+    chosen = _effective(design, rho) if degrees is None else degrees
+    return fit_at(values, design, rho, levels=levels, degrees=chosen)
+
+
+def spread_of(values: Float64) -> tuple[float, float]:
+    """Autocorrelation, and standard deviation of one point, about a level of each unit."""
+    nothing = np.zeros((*values.shape, 0))
+    rho = _likeliest(values, nothing, levels=True)
+    _, right, free = _prepared(values, nothing, rho, levels=True)
+    return rho, float(np.sqrt(right @ right / free))
+
+
+def _likeliest(values: Float64, design: Float64, *, levels: bool) -> float:
     centre, reach = (_LEAST + _MOST) / 2.0, (_MOST - _LEAST) / 2.0
     while reach > _FINE:
         grid = np.clip(centre + reach * np.linspace(-1.0, 1.0, 9), _LEAST, _MOST)
-        likelihood = [_restricted(values, design, float(rho)) for rho in grid]
+        likelihood = [_restricted(values, design, float(rho), levels=levels) for rho in grid]
         centre, reach = float(grid[int(np.argmax(likelihood))]), reach / 4.0
-    chosen = _effective(design, centre) if degrees is None else degrees
-    return fit_at(values, design, centre, degrees=chosen)
+    return centre
 
 
 def _effective(design: Float64, autocorrelation: float) -> int:
@@ -81,22 +98,44 @@ def _effective(design: Float64, autocorrelation: float) -> int:
 
 
 def fit_at(
-    values: Float64, design: Float64, autocorrelation: float, *, degrees: int | None = None
+    values: Float64,
+    design: Float64,
+    autocorrelation: float,
+    *,
+    levels: bool = False,
+    degrees: int | None = None,
 ) -> Fitted:
     """Fit by generalised least squares at a given autocorrelation."""
-    left, right = _whiten(design, autocorrelation), _whiten(values, autocorrelation)
-    fitted = OLS(right.ravel(), left.reshape(-1, design.shape[-1])).fit()
-    if degrees is not None:
-        fitted.df_resid_inference = degrees
+    left, right, free = _prepared(values, design, autocorrelation, levels=levels)
+    plain = OLS(right, left)
+    residuals = plain.fit().resid
+    scale = float(residuals @ residuals) / free
+    fitted = plain.fit(cov_type="fixed scale", cov_kwds={"scale": scale}, use_t=True)
+    fitted.df_resid_inference = free if degrees is None else degrees
     return Fitted(
         coefficients=np.asarray(fitted.params),
         standard_errors=np.asarray(fitted.bse),
         autocorrelation=autocorrelation,
-        residual_sd=float(np.sqrt(fitted.scale)),
+        residual_sd=float(np.sqrt(scale)),
         interval=np.asarray(fitted.conf_int()),
         p_value=np.asarray(fitted.pvalues),
-        whitened=np.asarray(fitted.resid).reshape(values.shape),
+        whitened=np.asarray(residuals).reshape(values.shape),
     )
+
+
+def _prepared(
+    values: Float64, design: Float64, rho: float, *, levels: bool
+) -> tuple[Float64, Float64, int]:
+    """Whitened design and values, levels taken out, and the degrees of freedom left."""
+    left, right = _whiten(design, rho), _whiten(values, rho)
+    used = design.shape[2]
+    if levels:
+        one = _whiten(np.ones((1, values.shape[1])), rho)[0]
+        right = right - np.outer(right @ one, one) / (one @ one)
+        inside = np.einsum("upk,p->uk", left, one) / (one @ one)
+        left = left - one[None, :, None] * inside[:, None, :]
+        used += values.shape[0]
+    return left.reshape(values.size, design.shape[2]), right.ravel(), values.size - used
 
 
 def _whiten(table: Any, rho: float) -> Float64:
@@ -106,14 +145,15 @@ def _whiten(table: Any, rho: float) -> Float64:
     return out
 
 
-def _restricted(values: Float64, design: Float64, rho: float) -> float:
-    left = _whiten(design, rho).reshape(-1, design.shape[-1])
-    right = _whiten(values, rho).ravel()
-    upper = np.linalg.qr(left, mode="r")
-    solution, _, _, _ = np.linalg.lstsq(left, right, rcond=None)
-    residuals = right - left @ solution
-    degrees = left.shape[0] - left.shape[1]
+def _restricted(values: Float64, design: Float64, rho: float, *, levels: bool) -> float:
+    left, right, free = _prepared(values, design, rho, levels=levels)
+    cross = left.T @ left
+    residuals = right - left @ (np.linalg.pinv(cross) @ (left.T @ right))
     scatter = max(float(residuals @ residuals), _FEW)
-    determinant = values.shape[0] * (values.shape[1] - 1) * np.log1p(-(rho**2))
-    size = 2.0 * np.log(np.maximum(np.abs(np.diag(upper)), _FEW)).sum()
-    return float(-0.5 * (degrees * np.log(scatter) + determinant + size))
+    units, points = values.shape
+    determinant = units * (points - 1) * np.log1p(-(rho**2))
+    size = float(np.linalg.slogdet(cross)[1])
+    if levels:
+        one = _whiten(np.ones((1, points)), rho)[0]
+        size += units * float(np.log(one @ one))
+    return float(-0.5 * (free * np.log(scatter) + determinant + size))
