@@ -1,4 +1,7 @@
 # The serving image: answers only. Training, plotting and the tracking server are not in it.
+# With --build-arg LOCK=train it is the training image, which also runs the MLflow server.
+
+ARG LOCK=serve
 
 FROM python:3.11-slim-bookworm AS builder
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -11,13 +14,15 @@ WORKDIR /src
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
 
 # Dependencies first: this layer changes only when a lock does.
-COPY requirements/installer.txt requirements/serve.txt requirements/build.txt requirements/
+ARG LOCK
+COPY requirements/installer.txt requirements/${LOCK}.txt requirements/build.txt requirements/
 RUN python -m pip install --no-cache-dir --require-hashes -r requirements/installer.txt \
     && python -m venv --without-pip /opt/homeward \
-    && uv pip install --python /opt/homeward/bin/python --require-hashes -r requirements/serve.txt
+    && uv pip install --python /opt/homeward/bin/python --require-hashes -r "requirements/${LOCK}.txt"
 
 COPY . .
-RUN uv build --wheel --build-constraints requirements/build.txt --require-hashes --out-dir dist \
+RUN install -D tools/openmp.py /opt/homeward/lib/openmp.py \
+    && uv build --wheel --build-constraints requirements/build.txt --require-hashes --out-dir dist \
     && uv pip install --python /opt/homeward/bin/python --no-deps dist/*.whl
 
 
@@ -29,6 +34,9 @@ RUN python -m pip uninstall --yes pip setuptools wheel \
        --shell /usr/sbin/nologin homeward \
     && install --directory --owner homeward --group homeward /var/lib/homeward
 COPY --from=builder /opt/homeward /opt/homeward
+# LightGBM, of the training image alone, needs an OpenMP library that the base does not have.
+ARG LOCK
+RUN test "$LOCK" = serve || /opt/homeward/bin/python /opt/homeward/lib/openmp.py
 
 # Works with a read-only root: nothing is written outside the volume (and a tmpfs on /tmp).
 ENV PATH=/opt/homeward/bin:$PATH \

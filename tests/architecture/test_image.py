@@ -22,6 +22,9 @@ def stages() -> list[list[tuple[str, str]]]:
     for instruction, arguments in instructions():
         if instruction == "FROM":
             found.append([])
+        if not found:
+            assert instruction == "ARG"  # nothing else may stand before the first stage
+            continue
         found[-1].append((instruction, arguments))
     return found
 
@@ -43,6 +46,10 @@ def test_it_is_built_in_one_stage_and_runs_in_another(stages):
 def test_the_last_stage_has_no_build_tools(final):
     assert not re.search(r"\bapt|\bgcc\b|\bpip install|\buv\b|ziglang", " ".join(final.values()))
     assert "pip uninstall" in final["RUN"]
+
+
+def test_it_serves_unless_told_to_be_the_training_image():
+    assert instructions()[0] == ("ARG", "LOCK=serve")
 
 
 def test_it_does_not_run_as_root(final):

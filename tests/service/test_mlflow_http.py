@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
+import yaml
 
 from feature_store.errors import BadInput
 from service.mlflow_http import HttpRegistry
@@ -21,6 +22,7 @@ from service.registry import RegistryAway
 from service.supply import open_bundle
 
 URI = "models:/long-stay@champion"
+ROOT = Path(__file__).parents[2]
 LONG = 90
 
 
@@ -177,11 +179,21 @@ def free_port():
 
 @pytest.fixture
 def mlflow(tmp_path):
-    """An MLflow server that hands out artefacts itself, as in compose.yaml."""
+    """An MLflow server started by the command of compose.yaml, with other places and a port."""
     port = free_port()
-    arguments = ["server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    arguments += ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db"]
-    arguments += ["--artifacts-destination", str(tmp_path / "artifacts")]
+    here = {
+        "--host": "127.0.0.1",
+        "--port": port,
+        "--backend-store-uri": f"sqlite:///{tmp_path}/mlflow.db",
+        "--artifacts-destination": tmp_path / "artifacts",
+    }
+    told = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["mlflow"]
+    assert told["entrypoint"] == ["python", "-m", "mlflow"]
+    arguments = []
+    for word in told["command"]:
+        name, _, value = word.partition("=")
+        arguments.append(f"{name}={here.get(name, value)}" if value else word)
+    arguments[-1] += f",127.0.0.1:{port}"  # the allowed hosts
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", *arguments],
         env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
@@ -218,6 +230,9 @@ def test_a_real_server_is_understood(mlflow, bundle_folder, tmp_path):
     number = logged["model_id"]
     post("model-versions/create", name="long-stay", source=f"models:/{number}", model_id=number)
     post("registered-models/alias", name="long-stay", alias="champion", version="1")
+    for name, status in (("mlflow:5000", 200), ("evil.example", 403)):
+        asked = httpx.get(f"{api}/mlflow/registered-models/search", headers={"Host": name})
+        assert asked.status_code == status
     registry = HttpRegistry(URI, tmp_path / "models", mlflow)
     assert asyncio.run(registry.stamp()) == "1"
     fetched = asyncio.run(registry.fetch())
