@@ -26,6 +26,7 @@ from training.firewall import leaks_told, refuse_leaks
 from training.frailty import Frailty, gather_frailty
 from training.held_out import held_out_rows
 from training.leaks import suspects_by_gain
+from training.monitor.reference import reference_of
 from training.preparation import Prepared, prepare
 from training.provenance import provenance_of
 from training.publish import Findings, publish_findings, publish_model
@@ -166,7 +167,9 @@ def judge_model(
     prediction = model.predict(held_out.material.matrix, held_out.material.days_so_far)
     evaluation = evaluate(held_out, prediction, baselines)
     golden = make_golden(model, prepared.materials[Part.TRAIN].matrix, seed=config.seed)
-    bundle = _bundle(prepared, model, config, evaluation={**evaluation, "golden": golden})
+    reference = reference_of(held_out.material, prepared.feature_set)
+    kept = {**evaluation, "golden": golden, "reference": reference.to_json()}
+    bundle = _bundle(prepared, model, config, evaluation=kept)
     chances = {
         days: {
             "model": prediction.at_least(days),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 EXPERIMENT: Final = "homeward"
 CHAMPION: Final = "champion"
 PREVIOUS: Final = "previous"
+CHALLENGER: Final = "challenger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,10 @@ class Tracker:
             self.client.set_registered_model_alias(MODEL_NAME, PREVIOUS, before)
         self.client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
         return before
+
+    def name_challenger(self, version: str) -> None:
+        """Give the alias challenger to a version."""
+        self.client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version)
 
     def roll_back(self) -> tuple[str, str]:
         """Champion and previous change places.

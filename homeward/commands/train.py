@@ -72,7 +72,10 @@ def _allowing(bounds: FirewallSettings, allowed: tuple[str, ...]) -> FirewallSet
 
 
 def _document(trained: Trained) -> dict[str, Any]:
-    evaluation = {key: value for key, value in trained.bundle.evaluation.items() if key != "golden"}
+    inner = {"golden", "reference"}  # for the service and the monitor, not for readers
+    evaluation = {
+        key: value for key, value in trained.bundle.evaluation.items() if key not in inner
+    }
     return {
         "run_id": trained.run_id,
         "version": trained.version,

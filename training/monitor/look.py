@@ -45,10 +45,9 @@ class Expected:
     @classmethod
     def of(cls, evaluation: Mapping[str, Any]) -> Expected:
         """Read it from the evaluation that a bundle carries."""
-        horizons_ = evaluation.get("horizons", {})
         auroc = {
-            days: told.get("model", told).get("metrics", {}).get("auroc", {})
-            for days, told in (horizons_.items() if isinstance(horizons_, Mapping) else ())
+            days: told.get("metrics", {}).get("auroc", {})
+            for days, told in evaluation.get("horizons", {}).items()
         }
         raw = evaluation.get("reference")
         return cls(auroc=auroc, reference=Reference.from_json(raw) if raw else None)
