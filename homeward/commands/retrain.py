@@ -27,8 +27,8 @@ from homeward.places import Places
 def command(data: Path, if_needed: bool, found: Path, config: Path | None, as_json: bool) -> None:
     """Train a challenger on DATA and leave promotion to the gates.
 
-    The new version gets the alias challenger, so a service with HOMEWARD_CHALLENGER_URI scores it in
-    the shadow; homeward promote decides whether it becomes champion.
+    The new version gets the alias challenger: a service with HOMEWARD_CHALLENGER_URI lets it score
+    in the shadow, and homeward promote decides whether it becomes champion.
     """
     from feature_store.dataset import open_dataset
     from training.config import TrainingConfig
