@@ -38,8 +38,8 @@ COMMANDS: Final = MappingProxyType(
         "impact": "Did it help? By a protocol agreed beforehand.",
         "serve": "The scoring service.",
         "audit": "The record of every score: prove it, replay one.",
-        "monitor": "Do the scores still come true: from the record and the live store.",
-        "retrain": "A challenger, if the monitor says that one is needed.",
+        "monitor": "Do the scores still come true: from the record and the store.",
+        "retrain": "A challenger, if the monitor asks for one.",
         "listen": "HL7 v2 ADT messages (MLLP) into the live store.",
     }
 )
