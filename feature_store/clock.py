@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.events import NO_TIME, Int64
+from feature_store.kernel import address, load
 from feature_store.vocabulary import TIME_ZONE
 
 SECOND: Final = 1_000_000
@@ -85,15 +88,44 @@ def local_microseconds(times: Int64) -> Int64:
     times : ndarray of int64
         UTC microseconds, any year that ``datetime`` can tell.
     """
-    times = np.asarray(times, dtype=np.int64)
-    known = times != NO_TIME
-    if not known.any():
-        return times.copy()
-    first, last = times[known].min(), times[known].max()
-    years = to_moment(int(first)).year - 1, to_moment(int(last)).year + 1
-    moments, offsets = _changes(max(years[0], MINYEAR + 1), min(years[1], MAXYEAR - 1))
-    position = np.searchsorted(moments, times, side="right") - 1
-    return np.where(known, times + offsets[np.maximum(position, 0)], NO_TIME)
+    times = np.asarray(times, dtype=np.int64, order="C")
+    local = np.empty_like(times, order="C")
+    ends = (times.size, address(times), address(local))
+    if not any(_convert(table, *ends) for table in tuple(_latest)):
+        table = _table_for(times)
+        _latest.append(table)
+        _convert(table, *ends)
+    return local
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """Changes of the local offset, good for moments from ``first`` to ``last``."""
+
+    changes: Int64
+    offsets: Int64
+    first: int
+    last: int
+
+
+_latest: Final[deque[_Table]] = deque(maxlen=1)
+"""The table used last: the next moments are likely to lie in it too."""
+
+
+def _table_for(times: Int64) -> _Table:
+    """Table of whole years around these moments."""
+    known = times[times != NO_TIME]
+    first, last = (int(known.min()), int(known.max())) if known.size else (0, 0)
+    years = max(to_moment(first).year - 1, MINYEAR + 1), min(to_moment(last).year + 1, MAXYEAR - 1)
+    changes, offsets = _changes(*years)
+    end = to_microseconds(datetime(years[1] + 1, 1, 1, tzinfo=UTC)) - 1
+    return _Table(changes, offsets, min(first, int(changes[0])), max(last, end))
+
+
+def _convert(table: _Table, size: int, times: int, local: int) -> bool:
+    changes, offsets = address(table.changes), address(table.offsets)
+    count, first, last = table.changes.size, table.first, table.last
+    return bool(load().homeward_local(times, size, changes, offsets, count, first, last, local))
 
 
 def local_day(times: Int64) -> Int64:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,34 +40,24 @@ def compute_features(events: Events, snapshots: Snapshots, feature_set: FeatureS
     library = load()
     first = np.searchsorted(ordered.subject_id, snapshots.subject_id, side="left")
     end = np.searchsorted(ordered.subject_id, snapshots.subject_id, side="right")
+    size, features = len(snapshots), len(feature_set)
     room = np.empty(max(plan.scope.size, 1) * library.homeward_series_bytes(), np.uint8)
-    answers = np.empty((len(snapshots), len(feature_set)), np.float64)
+    answers = np.empty((size, features), np.float64)
+    local = local_microseconds(
+        np.concatenate([snapshots.spell_start, snapshots.prediction_time])
+    ).reshape(2, size)
     columns = [
         np.ascontiguousarray(column)
         for column in (
-            *(
-                ordered.time,
-                ordered.visible_at,
-                ordered.code,
-                ordered.numeric_value,
-                ordered.spell_id,
-            ),
-            *(links.start, links.series, links.category),
+            *(ordered.time, ordered.visible_at, ordered.code, ordered.numeric_value),
+            *(ordered.spell_id, links.number, links.start, links.series, links.category),
             *(plan.scope, plan.window, plan.feature_series, plan.feature_read),
             *(first, end, snapshots.spell_id, snapshots.spell_start, snapshots.prediction_time),
-            *(
-                local_microseconds(snapshots.spell_start),
-                local_microseconds(snapshots.prediction_time),
-            ),
+            *(local[0], local[1], room, answers),
         )
     ]
     at = [address(column) for column in columns]
-    size = ctypes.c_int64
     library.homeward_features(
-        *at[:8],
-        *(size(plan.scope.size), *at[8:10]),
-        *(size(len(feature_set)), *at[10:12]),
-        *(size(len(snapshots)), *at[12:]),
-        *(address(room), address(answers)),
+        *(*at[:9], plan.scope.size, *at[9:11]), *(features, *at[11:13]), *(size, *at[13:])
     )
     return answers

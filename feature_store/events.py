@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from feature_store.errors import BadInput
+from feature_store.kernel import address, load
 
 Int64 = NDArray[np.int64]
 
@@ -134,26 +135,25 @@ class Events:
         The ties matter: the *latest* of two readings at one minute must not depend on the order in
         which a feed happened to send them.
         """
-        if self.is_in_order():
-            return self
-        return self.take(
-            np.lexsort(
-                (self.numeric_value, self.code, self.recorded_at, self.time, self.subject_id)
-            )
-        )
+        order = self._order()
+        return self if order is None else self.take(order)
 
     def is_in_order(self) -> bool:
         """Whether ``in_order`` would change nothing."""
-        missing = np.isnan(self.numeric_value)  # compares with nothing; sorts last
-        values = np.where(missing, np.float32(0), self.numeric_value)
-        keys = (self.subject_id, self.time, self.recorded_at, self.code, missing, values)
-        undecided = np.ones(max(len(self) - 1, 0), dtype=bool)
-        for key in keys:
-            before, after = key[:-1], key[1:]
-            if bool((undecided & (after < before)).any()):
-                return False
-            undecided &= ~(after > before)
-        return True
+        return self._order() is None
+
+    def _order(self) -> Int64 | None:
+        """Order of the rows; None where they are in it."""
+        keys = [
+            np.ascontiguousarray(column)
+            for column in (self.subject_id, self.time, self.recorded_at, self.code)
+        ]
+        keys.append(np.ascontiguousarray(self.numeric_value))
+        order = np.empty(len(self), np.int64)
+        done = load().homeward_order(*(address(key) for key in keys), len(self), address(order))
+        if done < 0:
+            raise MemoryError
+        return None if done else order
 
     def rows_of(self, *codes: str) -> NDArray[np.bool_]:
         """Mask of the events that carry one of these codes."""

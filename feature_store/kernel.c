@@ -7,6 +7,8 @@
  */
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define NO_TIME INT64_MIN
 #define NO_SPELL (-1)
@@ -93,15 +95,16 @@ static double read_clock(int32_t how, int64_t local_start, int64_t local_now, in
 
 /* Features of `snapshots` questions into `out` (row-major, one row a question).
  *
- * link_start/link_series/link_category: for each code the series it feeds, and its category there.
+ * code_number: of each code, its place in link_start; link_series/link_category from there to the next
+ * place: the series it feeds, and its category there.
  * counts: out, per snapshot, events seen and events held back because they were recorded later.
  */
 void homeward_features(
     /* events */
     const int64_t *time, const int64_t *visible, const int32_t *code, const float *value, const int64_t *event_spell,
     /* plan */
-    const int32_t *link_start, const int32_t *link_series, const int32_t *link_category,
-    int64_t series_count, const int32_t *scope, const int64_t *window,
+    const int32_t *code_number, const int32_t *link_start, const int32_t *link_series,
+    const int32_t *link_category, int64_t series_count, const int32_t *scope, const int64_t *window,
     int64_t features, const int32_t *feature_series, const int32_t *feature_read,
     /* questions */
     int64_t snapshots, const int64_t *first_row, const int64_t *end_row, const int64_t *spell,
@@ -113,7 +116,8 @@ void homeward_features(
     for (int64_t k = 0; k < series_count; k++) series[k] = empty;
     for (int64_t row = first_row[s]; row < end_row[s] && time[row] <= now[s]; row++) {
       if (visible[row] > now[s]) continue; /* recorded later: not known at this moment */
-      int32_t link = link_start[code[row]], last = link_start[code[row] + 1];
+      const int32_t number = code_number[code[row]];
+      int32_t link = link_start[number], last = link_start[number + 1];
       if (link == last) continue;
       int timeless = time[row] == NO_TIME;
       int here = timeless || event_spell[row] == spell[s] || (event_spell[row] == NO_SPELL && time[row] >= start[s]);
@@ -138,3 +142,77 @@ void homeward_features(
 
 /* Bytes of one series: the caller makes the room. */
 int64_t homeward_series_bytes(void) { return (int64_t)sizeof(Series); }
+
+/* ---- order ----------------------------------------------------------------------------------- */
+
+typedef struct {
+  const int64_t *subject, *time, *recorded;
+  const int32_t *code;
+  const float *value;
+} Keys;
+
+/* Whether event `b` comes strictly before event `a`; a missing value comes last. */
+static int before(const Keys *k, int64_t b, int64_t a) {
+  if (k->subject[b] != k->subject[a]) return k->subject[b] < k->subject[a];
+  if (k->time[b] != k->time[a]) return k->time[b] < k->time[a];
+  if (k->recorded[b] != k->recorded[a]) return k->recorded[b] < k->recorded[a];
+  if (k->code[b] != k->code[a]) return k->code[b] < k->code[a];
+  if (isnan(k->value[a])) return !isnan(k->value[b]);
+  return k->value[b] < k->value[a];
+}
+
+/* Merge sort: stable, and little work where most is in order already. */
+static void sort(const Keys *k, int64_t *order, int64_t *room, int64_t n) {
+  if (n <= 12) {
+    for (int64_t i = 1; i < n; i++) {
+      const int64_t one = order[i];
+      int64_t at = i;
+      for (; at > 0 && before(k, one, order[at - 1]); at--) order[at] = order[at - 1];
+      order[at] = one;
+    }
+    return;
+  }
+  const int64_t half = n / 2;
+  sort(k, order, room, half);
+  sort(k, order + half, room, n - half);
+  if (!before(k, order[half], order[half - 1])) return;
+  memcpy(room, order, sizeof(int64_t) * (size_t)half);
+  for (int64_t i = 0, left = 0, right = half; left < half; i++)
+    order[i] = right < n && before(k, order[right], room[left]) ? order[right++] : room[left++];
+}
+
+/* Whether events are in order of (subject, time, recorded, code, value): 1 if so; else 0, and
+ * `order` says in which order they are. -1 without memory. */
+int homeward_order(const int64_t *subject, const int64_t *time, const int64_t *recorded,
+                   const int32_t *code, const float *value, int64_t n, int64_t *order) {
+  const Keys keys = {subject, time, recorded, code, value};
+  int64_t row = 1;
+  while (row < n && !before(&keys, row, row - 1)) row++;
+  if (row >= n) return 1;
+  int64_t *const room = malloc(sizeof(int64_t) * (size_t)(n / 2 + 1));
+  if (!room) return -1;
+  for (int64_t i = 0; i < n; i++) order[i] = i;
+  sort(&keys, order, room, n);
+  free(room);
+  return 0;
+}
+
+/* ---- the wall clock -------------------------------------------------------------------------- */
+
+/* Local times by the last change of the offset at or before each moment; NO_TIME stays. Returns 0
+ * where a moment lies outside [first, last], which the table of changes does not cover. */
+int homeward_local(const int64_t *times, int64_t n, const int64_t *changes, const int64_t *offsets,
+                   int64_t count, int64_t first, int64_t last, int64_t *local) {
+  for (int64_t i = 0; i < n; i++) {
+    const int64_t time = times[i];
+    int64_t low = 0, high = count; /* the last change not after `time` lies in [low, high) */
+    if (time == NO_TIME) { local[i] = NO_TIME; continue; }
+    if (time < first || time > last) return 0;
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      if (changes[middle] <= time) low = middle; else high = middle;
+    }
+    local[i] = time + offsets[low];
+  }
+  return 1;
+}

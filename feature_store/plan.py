@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -25,11 +26,35 @@ MOST_REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Links:
-    """For each code of one set of events: the series it feeds, and its category there."""
+    """What codes feed: of a code with number k, entries ``start[k]`` to ``start[k + 1]``.
 
+    Parameters
+    ----------
+    number : ndarray of int32
+        Of each code of one set of events.
+    start : ndarray of int32
+    series, category : ndarray of int32
+        A series fed, and the code's category there; -1 without one.
+    """
+
+    number: Int32
     start: Int32
     series: Int32
     category: Int32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Book:
+    """Codes met so far, by number, and what they feed."""
+
+    numbers: dict[str, int]
+    start: Int32
+    series: Int32
+    category: Int32
+
+
+_NONE: Final = np.zeros(0, np.int32)
+_EMPTY: Final = _Book({}, np.zeros(1, np.int32), _NONE, _NONE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,27 +69,41 @@ class Plan:
     feature_series: Int32
     feature_read: Int32
     feeds: dict[str, list[tuple[int, dict[str, int] | None]]]
-    remembered: dict[str, Feed] = field(default_factory=dict)
+    books: deque[_Book] = field(default_factory=lambda: deque((_EMPTY,), maxlen=1))
 
     def links(self, codes: tuple[str, ...]) -> Links:
-        """Bind the plan to the codes of one set of events."""
-        fed = [self.feed_of(code) for code in codes]
-        start = np.zeros(len(fed) + 1, np.int32)
-        np.cumsum([len(series) for series, _ in fed], out=start[1:])
-        series = [number for numbers, _ in fed for number in numbers]
-        category = [position for _, positions in fed for position in positions]
-        return Links(start, np.array(series, np.int32), np.array(category, np.int32))
+        """Bind the plan to the codes of one set of events; codes recur and are remembered."""
+        book = self.books[-1]
+        try:
+            numbers = [book.numbers[code] for code in codes]
+        except KeyError:
+            book = self._learn(book, codes)
+            numbers = [book.numbers[code] for code in codes]
+        return Links(np.array(numbers, np.int32), book.start, book.series, book.category)
 
-    def feed_of(self, code: str) -> Feed:
-        """Series that a code feeds, and its category in each; remembered, as codes recur."""
-        known = self.remembered.get(code)
-        if known is None:
-            if len(self.remembered) >= MOST_REMEMBERED:
-                self.remembered.clear()
-            known = self.remembered[code] = self._look_up(code)
-        return known
+    def _learn(self, book: _Book, codes: tuple[str, ...]) -> _Book:
+        """Write a new book: threads may be reading the old one."""
+        if len(book.numbers) + len(codes) > MOST_REMEMBERED:
+            book = _EMPTY
+        fresh = [code for code in dict.fromkeys(codes) if code not in book.numbers]
+        numbers = book.numbers | {
+            code: number for number, code in enumerate(fresh, len(book.numbers))
+        }
+        fed = [self._look_up(code) for code in fresh]
+        ends = book.start[-1] + np.cumsum([len(series) for series, _ in fed], dtype=np.int32)
+        series = [number for one, _ in fed for number in one]
+        category = [position for _, one in fed for position in one]
+        learnt = _Book(
+            numbers,
+            np.concatenate([book.start, ends]).astype(np.int32),
+            np.concatenate([book.series, np.array(series, np.int32)]),
+            np.concatenate([book.category, np.array(category, np.int32)]),
+        )
+        self.books.append(learnt)
+        return learnt
 
     def _look_up(self, code: str) -> Feed:
+        """Series that a code feeds, and its category in each."""
         family = family_of(code)
         keys = (code,) if family == code else (code, family)
         feeds = [feed for key in keys for feed in self.feeds.get(key, ())]

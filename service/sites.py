@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -57,10 +58,12 @@ def last_known(question: Question, family: str) -> dict[int, str]:
         ``SITE`` or ``WARD``.
     """
     events, snapshots = question.events, question.snapshots
-    names = [value_of(code) if family_of(code) == family else None for code in events.codes]
-    is_told = np.array([name is not None for name in names], np.bool_)
-    if not is_told.any():
+    names = [_value_in(family, code) for code in events.codes]
+    told = [number for number, name in enumerate(names) if name is not None]
+    if not told:
         return {}
+    is_told = np.zeros(len(names), np.bool_)
+    is_told[told] = True
     rows = np.flatnonzero(is_told[events.code])
     visible_at = events.visible_at
     admitted = dict(zip(question.asked, snapshots.spell_start.tolist(), strict=True))
@@ -74,6 +77,12 @@ def last_known(question: Question, family: str) -> dict[int, str]:
         if _is_of(events.spell_id, events.time, row, position, admitted[position]):
             found[position] = name
     return found
+
+
+@lru_cache(maxsize=8192)
+def _value_in(family: str, code: str) -> str | None:
+    """Value of a code of this family; None for one of another."""
+    return value_of(code) if family_of(code) == family else None
 
 
 def _is_of(
