@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from feature_store.errors import BadInput
 from feature_store.live.database import reading
+from service.record.reading import streamed
 from service.record.schema import FEEDBACK, SCORES
 from service.record.writing import prepare
 
@@ -25,7 +26,6 @@ KINDS: Final = {
     "feedback": (FEEDBACK, FEEDBACK.c.given_at),
 }
 SUFFIXES: Final = (".csv", ".jsonl")
-_AT_ONCE = 5_000
 
 
 def export(engine: Engine, kind: str, out: Path, *, since: int, until: int) -> int:
@@ -76,8 +76,10 @@ def _rows(engine: Engine, kind: str, since: int, until: int) -> Iterator[dict[st
     prepare(engine)
     query = select(table).where(moment >= since, moment < until).order_by(moment, table.c.entry)
     with reading(engine) as connection:
-        for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
-            yield {name: _plain(cell) for name, cell in row._asdict().items()}
+        for rows in streamed(connection, query):
+            for row in rows:
+                cells = zip(table.c.keys(), row, strict=True)
+                yield {name: _plain(cell) for name, cell in cells}
 
 
 def _plain(cell: Any) -> Any:

@@ -5,6 +5,8 @@ All of it blocks, for milliseconds or (a million rows) seconds: from asyncio use
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +29,8 @@ NO_SUBJECT: Final = -1
 
 _AT_ONCE: Final = 20_000
 _ASKED_TOGETHER: Final = 400  # SQLite's oldest limit is 999 values a question
+
+_numbers = count()
 
 _FACTS = [column for column in SCORES.c if column.name not in {"details_hash", "row_hash"}]
 _WHOLE = select(*_FACTS[1:], DETAILS.c.features, DETAILS.c.reasons).select_from(
@@ -184,7 +188,7 @@ class Record:
         self._prepare()
         pieces: list[list[NDArray[Any]]] = [[_array(column, ())] for column in wanted]
         with reading(self.engine) as connection:
-            for rows in _streamed(connection, query):
+            for rows in streamed(connection, query):
                 for piece, column, cells in zip(
                     pieces, wanted, zip(*rows, strict=True), strict=True
                 ):
@@ -213,9 +217,26 @@ def _portions(asked: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield asked[first : first + _ASKED_TOGETHER]
 
 
-def _streamed(connection: Connection, query: Select[Any]) -> Iterator[Sequence[Any]]:
-    """Rows by the thousand: a million of them at once would be a gigabyte of Python's."""
-    return connection.execution_options(yield_per=_AT_ONCE).execute(query).partitions()
+def streamed(connection: Connection, query: Select[Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Rows by the thousand: a million of them at once would be a gigabyte of Python's.
+
+    They come as the driver gives them, which for the types of this schema is as SQLAlchemy would,
+    but for the objects that it would make of each.
+    """
+    if not connection.in_transaction():
+        connection.begin()
+    compiled = query.compile(connection)
+    driver: Any = connection.connection.driver_connection
+    if compiled.positional:  # SQLite
+        given: Any = [compiled.params[name] for name in compiled.positiontup or ()]
+        cursor = driver.cursor()
+    else:
+        given = compiled.params
+        cursor = driver.cursor(name=f"record_{next(_numbers)}")  # on the server, row by row
+    with closing(cursor):
+        cursor.execute(str(compiled), given)
+        while rows := cursor.fetchmany(_AT_ONCE):
+            yield rows
 
 
 def _array(column: Column[Any], cells: Sequence[Any]) -> NDArray[Any]:

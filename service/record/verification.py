@@ -25,6 +25,7 @@ from service.record.chain import (
     heads_from_text,
     link,
 )
+from service.record.reading import streamed
 from service.record.schema import (
     CHAINS,
     DETAILS,
@@ -46,7 +47,6 @@ MOST_FAULTS: Final = 20
 FEATURES: Final = "features"
 """Kind of a retention that dropped the details of scores and left their rows."""
 
-_AT_ONCE = 5_000
 _PLACE = (1 << PLACE_BITS) - 1
 _ANSWERED_AT = list(SCORES.c.keys()).index("answered_at")
 
@@ -185,8 +185,8 @@ class _Walk:
         return heapq.merge(*streams, key=lambda one: one[0])
 
     def _stream(self, table: Table, query: Any) -> Iterator[tuple[int, Table, Any]]:
-        rows = self._connection.execution_options(yield_per=_AT_ONCE).execute(query)
-        return ((row[0], table, row) for row in rows)
+        portions = streamed(self._connection, query)
+        return ((row[0], table, row) for rows in portions for row in rows)
 
     def _expected(self, entry: int) -> End | None:
         """End of the chain that this row should follow, having said so if it does not."""
