@@ -118,6 +118,31 @@ def check_card(card: Mapping[str, Any]) -> None:
         raise BadInput(msg)
 
 
+def overridden(card: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    """The card with who promoted the model in spite of a gate, and why; as it is if nobody did.
+
+    Parameters
+    ----------
+    card : mapping
+    tags : mapping of str to str
+        Of the registered version.
+    """
+    if "homeward.override_by" not in tags:
+        return dict(card)
+    item = {
+        "name": "Promoted in spite of a gate",
+        "text": f"by {tags['homeward.override_by']}: {tags['homeward.override_reason']} "
+        f"(gates: {tags['homeward.override_gates']})",
+    }
+    sections = [
+        {**section, "items": [item, *section["items"]]}
+        if section["heading"] == "Caveats"
+        else section
+        for section in card["sections"]
+    ]
+    return {**card, "sections": sections}
+
+
 def _specification(name: str, provenance: Mapping[str, Any]) -> Lines:
     return [
         ("Name", name),

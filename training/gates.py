@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 from feature_store.errors import BadInput
@@ -18,6 +17,8 @@ from models.card import check_card
 from models.card_findings import interval
 from models.golden import TOLERANCE, golden_gap
 from training.baselines import NAMES
+from training.gate import INTERCEPT, Gate, Verdict
+from training.group_gates import check_groups, check_missed
 
 FIRST: Final = "7"
 """Horizon whose figures must themselves lie inside the bounds."""
@@ -29,36 +30,11 @@ WORSE_THAN_CHAMPION: Final = -0.01
 """How far below 0 the interval of the difference from the champion may reach."""
 
 SLOPE: Final = (0.8, 1.2)
-INTERCEPT: Final = (-0.2, 0.2)
 LEAST_EVENTS: Final = 100
 """Held-out snapshots that reach the first horizon, and that do not: the rule of PROBAST reviews."""
 
 TOO_GOOD: Final = 0.95
 """AUROC of day 0 above which a leak is likelier than a good model (docs/training.md)."""
-
-
-class Verdict(StrEnum):
-    """What a gate says."""
-
-    PASS = "pass"  # noqa: S105 - not a password
-    CAUTION = "caution"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One line of the table.
-
-    Parameters
-    ----------
-    name : str
-    verdict : Verdict
-    reason : str
-    """
-
-    name: str
-    verdict: Verdict
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +149,17 @@ def _too_good(case: Case) -> list[Gate]:
     return [Gate("not too good to be true", verdict, reason)]
 
 
+def _leaks(case: Case) -> list[Gate]:
+    """What the firewall saw and somebody allowed."""
+    leaks = case.bundle.provenance.get("leaks", [])
+    if not leaks:
+        return [Gate("no suspect of a leak", Verdict.PASS, "the firewall saw no sign of one")]
+    silent = [leak["feature"] for leak in leaks if not leak.get("allowed")]
+    words = "; ".join(f"{leak['feature']}: {leak.get('allowed') or 'no reason'}" for leak in leaks)
+    verdict = Verdict.FAIL if silent else Verdict.CAUTION
+    return [Gate("no suspect of a leak", verdict, f"allowed in spite of a sign: {words}")]
+
+
 def _golden(case: Case) -> list[Gate]:
     gap = golden_gap(case.bundle.model, case.bundle.evaluation["golden"])
     verdict = Verdict.PASS if gap <= TOLERANCE else Verdict.FAIL
@@ -214,6 +201,9 @@ CHECKS: Final[tuple[Callable[[Case], list[Gate]], ...]] = (
     _judged,
     _baselines,
     _calibration,
+    lambda case: check_groups(case.bundle.evaluation["groups"]),
+    lambda case: check_missed(case.bundle.evaluation["groups"].get(FIRST, {})),
+    _leaks,
     _too_good,
     _golden,
     _card,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from feature_store.errors import BadInput, Refused
 from models.bundle import Bundle, load_bundle
+from models.card import overridden
 from models.registry import MODEL_NAME, fetch, run_file, runs_of
 from training.comparison import compare
-from training.gates import Case, Gate, check_gates, failed
+from training.gate import Gate
+from training.gates import Case, check_gates, failed
 from training.held_out import FILE, HeldOutRows
 from training.tracking import CHAMPION, Tracker
 
@@ -50,6 +53,8 @@ class Promotion:
     before : str or None
         The champion until now.
     override : Override or None
+    card : mapping
+        Of the version.
     """
 
     version: str
@@ -57,6 +62,7 @@ class Promotion:
     promoted: bool
     before: str | None
     override: Override | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
 
 
 def examine(version: str, *, tracker: Tracker, cache: Path) -> Promotion:
@@ -79,7 +85,9 @@ def examine(version: str, *, tracker: Tracker, cache: Path) -> Promotion:
     bundle = load_bundle(fetch(f"models:/{MODEL_NAME}/{number}", cache))
     before = tracker.version_of(CHAMPION)
     case = _case(bundle, number, before)
-    return Promotion(version=number, gates=check_gates(case), promoted=False, before=before)
+    return Promotion(
+        version=number, gates=check_gates(case), promoted=False, before=before, card=bundle.card
+    )
 
 
 def _case(bundle: Bundle, number: str, champion: str | None) -> Case:
@@ -135,6 +143,7 @@ def promote(
     """
     stopped = failed(promotion.gates)
     if stopped and override is None:
+        note_refusal(promotion, tracker=tracker)
         raise Refused([f"{gate.name}: {gate.reason}" for gate in stopped])
     tags = {"homeward.gates": "overridden" if stopped else "passed"}
     if stopped and override is not None:
@@ -144,10 +153,32 @@ def promote(
             "homeward.override_gates": "; ".join(gate.name for gate in stopped),
         }
     tracker.move_champion(promotion.version, tags=tags)
+    tracker.note_gates(promotion.version, _document(promotion, tags["homeward.gates"]))
+    if stopped and promotion.card:
+        tracker.note_card(promotion.version, overridden(promotion.card, tags))
     return Promotion(
         version=promotion.version,
         gates=promotion.gates,
         promoted=True,
         before=promotion.before,
         override=override if stopped else None,
+        card=promotion.card,
     )
+
+
+def note_refusal(promotion: Promotion, *, tracker: Tracker) -> None:
+    """Keep it with the version that gates stopped it, and which."""
+    tracker.note_gates(promotion.version, _document(promotion, "refused"))
+
+
+def _document(promotion: Promotion, outcome: str) -> dict[str, Any]:
+    """The table of gates as plain data, kept with the run that trained the version."""
+    return {
+        "version": promotion.version,
+        "outcome": outcome,
+        "champion_before": promotion.before,
+        "gates": [
+            {"name": gate.name, "verdict": gate.verdict.value, "reason": gate.reason}
+            for gate in promotion.gates
+        ],
+    }

@@ -9,7 +9,7 @@ from models.card_findings import SYNTHETIC, interval
 from models.judging import METRICS
 from training.baselines import NAMES
 from training.comparison import better_words
-from training.gates import Gate
+from training.gate import Gate
 
 _SHOWN: Final = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept", "ece")
 _LIST_WORDS: Final = {

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from feature_store.errors import BadInput
 from feature_store.manifest import Manifest
+from models.card_page import card_page
 from models.registry import MODEL_NAME, connect, tracking_uri
 from training.run import Run
 
@@ -119,6 +120,22 @@ class Tracker:
     def name_challenger(self, version: str) -> None:
         """Give the alias challenger to a version."""
         self.client.set_registered_model_alias(MODEL_NAME, CHALLENGER, version)
+
+    def note_gates(self, version: str, document: Mapping[str, Any]) -> None:
+        """Keep the table of gates, and how it ended, with the run that trained a version."""
+        self.client.set_model_version_tag(
+            MODEL_NAME, version, "homeward.gates", str(document["outcome"])
+        )
+        run_id = self.client.get_model_version(MODEL_NAME, version).run_id
+        if run_id:
+            self.client.log_dict(run_id, dict(document), "gates.json")
+
+    def note_card(self, version: str, card: Mapping[str, Any]) -> None:
+        """Replace the card kept with the run that trained a version."""
+        run_id = self.client.get_model_version(MODEL_NAME, version).run_id
+        if run_id:
+            self.client.log_dict(run_id, dict(card), "card.json")
+            self.client.log_text(run_id, card_page(card), "card.html")
 
     def roll_back(self) -> tuple[str, str]:
         """Champion and previous change places.

@@ -30,7 +30,7 @@ def command(
     """
     from feature_store.errors import Refused
     from training.gates import failed
-    from training.promotion import Override, examine, promote
+    from training.promotion import Override, examine, note_refusal, promote
     from training.tracking import Tracker
 
     override = None
@@ -42,6 +42,8 @@ def command(
     stopped = failed(promotion.gates)
     if not dry_run and (not stopped or override is not None):
         promotion = promote(promotion, tracker=tracker, override=override)
+    elif not dry_run:
+        note_refusal(promotion, tracker=tracker)
     show(_document(promotion), _text(promotion, dry_run=dry_run), as_json=as_json)
     if stopped and not promotion.promoted:
         raise Refused([f"not promoted: {gate.name}" for gate in stopped])

@@ -4,7 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from training.gates import Case, Verdict, check_gates, failed
+from training.gate import Verdict
+from training.gates import Case, check_gates, failed
+
+START_OF_TEST = (20_000 + 375) * 86_400_000_000
+"""The last quarter of 500 days of admissions is held out."""
 
 
 def figure(value, low=None, high=None):
@@ -154,3 +158,106 @@ def test_champion_that_cannot_be_compared_fails_with_the_way_out(case):
     gate = failed(check_gates(changed))[0]
     assert gate.name == "not worse than the champion"
     assert "homeward evaluate" in gate.reason
+
+
+def group(name, *, calibration=(0.0, -0.1, 0.1), flagged=None, too_few=False):
+    metrics = {"calibration_intercept": figure(*calibration)}
+    if flagged:
+        metrics["flagged_before"] = figure(*flagged)
+    return {"group": name, "too_few": too_few, "metrics": metrics}
+
+
+def grouped(case, **groups):
+    told = {"7": {**case.bundle.evaluation["groups"]["7"], **groups}}
+    return Case(replace(case.bundle, evaluation={**case.bundle.evaluation, "groups": told}))
+
+
+@pytest.mark.parametrize(
+    ("name", "calibration", "verdict"),
+    [
+        ("site", (0.5, 0.25, 0.75), Verdict.FAIL),
+        ("ethnicity", (-0.5, -0.75, -0.25), Verdict.FAIL),
+        ("ethnicity", (0.5, 0.15, 0.85), Verdict.PASS),  # few patients: may be chance
+        ("month", (0.5, 0.25, 0.75), Verdict.CAUTION),
+    ],
+)
+def test_each_group_must_be_calibrated(case, name, calibration, verdict):
+    changed = grouped(case, **{name: [group("X", calibration=calibration)]})
+    gate = next(gate for gate in check_gates(changed) if gate.name.startswith("calibrated in each"))
+    assert gate.verdict is verdict
+    assert (f"{name} X" in gate.reason) is (verdict is not Verdict.PASS)
+
+
+def test_groups_too_small_to_judge_stop_nobody(case):
+    small = {**group("X", calibration=(3.0, 2.0, 4.0)), "too_few": True}
+    assert not failed(check_gates(grouped(case, site=[small])))
+
+
+@pytest.mark.parametrize(
+    ("worst", "verdict"),
+    [
+        ((0.30, 0.25, 0.35), Verdict.FAIL),
+        ((0.40, 0.20, 0.56), Verdict.CAUTION),
+        ((0.50, 0.45, 0.54), Verdict.PASS),
+    ],
+)
+def test_long_stays_of_one_group_must_not_be_missed_more(case, worst, verdict):
+    rows = [group("Black", flagged=worst), group("White", flagged=(0.60, 0.55, 0.65))]
+    changed = grouped(case, ethnicity=rows)
+    assert verdicts(changed)["long stays missed alike by ethnicity"] is verdict
+    # Age says what a stay will be: groups by it are not meant to be alike.
+    assert not failed(check_gates(grouped(case, age=rows)))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "verdict"), [("checked with the EPR team", Verdict.CAUTION), ("", Verdict.FAIL)]
+)
+def test_suspects_of_a_leak_need_a_reason(case, allowed, verdict):
+    leak = {"feature": "letter", "allowed": allowed}
+    bundle = replace(case.bundle, provenance={**case.bundle.provenance, "leaks": [leak]})
+    assert verdicts(Case(bundle))["no suspect of a leak"] is verdict
+
+
+def test_a_site_that_turned_is_named(make_events, write_events, tmp_path, quick):
+    """A model is fitted, then stays at one site grow: its chances are too low there."""
+    import numpy as np
+
+    from feature_store.clock import DAY
+    from feature_store.events import Events
+    from training.preparation import prepare
+    from training.recipe import fit_model, judge_model
+
+    events = make_events(2400, seed=6)
+    codes = np.array(events.codes, dtype=object)[events.code]
+    at_b = np.isin(events.spell_id, events.spell_id[codes == "SITE//B"])
+    start = {
+        int(spell): int(time)
+        for spell, time in zip(
+            events.spell_id[codes == "SPELL_START"],
+            events.time[codes == "SPELL_START"],
+            strict=True,
+        )
+    }
+    began = np.array([start[int(spell)] for spell in events.spell_id])
+    ends = np.isin(codes, ["SPELL_END", "DISCHARGE_METHOD//4"])
+    turned = at_b & ends & (began > START_OF_TEST)
+    time = events.time + np.where(turned, 4 * DAY, 0)
+    kept = time <= 20_500 * DAY
+    biased = Events.build(
+        subject_id=events.subject_id[kept],
+        time=time[kept],
+        code=list(codes[kept]),
+        numeric_value=events.numeric_value[kept],
+        spell_id=events.spell_id[kept],
+    ).in_order()
+    data = write_events(tmp_path / "biased", biased)
+    prepared = prepare(data, quick, lambda _line: None)
+    model = fit_model(prepared, quick, lambda _line: None)
+    bundle, _ = judge_model(prepared, model, quick, lambda _line: None)
+    gate = next(
+        gate
+        for gate in failed(check_gates(Case(bundle)))
+        if gate.name == "calibrated in each group at 7 midnights"
+    )
+    assert "site B" in gate.reason
+    assert "site A" not in gate.reason

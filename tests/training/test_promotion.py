@@ -4,7 +4,7 @@ import pytest
 
 from feature_store.errors import BadInput, Refused
 from models.registry import MODEL_NAME, fetch_registered
-from training.gates import Gate, Verdict
+from training.gate import Gate, Verdict
 from training.judging import judge_registered
 from training.promotion import Override, Promotion, compare_versions, examine, promote
 from training.recipe import train
@@ -116,6 +116,28 @@ def test_override_needs_a_name_and_a_reason_and_is_kept(store_of_two):
     assert tags["homeward.override_gates"] == "not fine"
     told = fetch_registered(f"models:/{MODEL_NAME}@champion", home / "cache")
     assert (told.version, told.alias) == ("1", CHAMPION)
+
+
+def test_override_and_refusal_are_kept_with_the_run(store_of_two, tmp_path):
+    import json
+    from dataclasses import replace
+    from pathlib import Path
+
+    tracker, _, _ = store_of_two
+    stopped = replace(examine("1", tracker=tracker, cache=tmp_path / "cache"), gates=[BAD])
+    run_id = tracker.client.get_model_version(MODEL_NAME, "1").run_id
+
+    def kept(name):
+        return Path(tracker.client.download_artifacts(run_id, name, str(tmp_path))).read_text()
+
+    with pytest.raises(Refused):
+        promote(stopped, tracker=tracker)
+    assert json.loads(kept("gates.json"))["outcome"] == "refused"
+    assert "pilot" not in kept("card.html")
+    override = Override(reason="pilot on one ward", by="A. Person")
+    promote(stopped, tracker=tracker, override=override)
+    assert json.loads(kept("gates.json"))["outcome"] == "overridden"
+    assert "by A. Person: pilot on one ward (gates: not fine)" in kept("card.html")
 
 
 def test_override_is_not_kept_where_nothing_failed(store_of_two):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from training.gates import Gate, Verdict
+from training.gate import Gate, Verdict
 from training.plots import draw_plots
 from training.report import report_page
 from training.summary import aligned, comparison_lines, evaluation_lines, gate_lines, site_lines
