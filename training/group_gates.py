@@ -9,7 +9,7 @@ from models.card_findings import interval
 from training.gate import INTERCEPT, Gate, Verdict
 
 MISSED_GAP: Final = 0.15
-"""How far groups may lie apart in the share of their long stays that nobody was alerted to."""
+"""How far groups may lie apart in the share of their long stays that nobody was alerted to in time."""
 
 EQUAL: Final = ("sex", "ethnicity", "deprivation", "language")
 """Groupings whose long stays should be missed alike. Age and dementia say what a stay will be."""
@@ -64,12 +64,14 @@ def check_missed(by_name: Mapping[str, Any]) -> list[Gate]:
 
 def _alerted(row: Mapping[str, Any]) -> bool:
     """Whether it is known how many of a group's long stays were alerted to."""
-    known = not row["too_few"] and row["metrics"].get("flagged_before", {}).get("low") is not None
-    return known and row["group"] != "not recorded"
+    if row["too_few"] or row["group"] == "not recorded":
+        return False
+    metrics = row["metrics"]
+    return "flagged_early" in metrics and metrics["flagged_early"]["low"] is not None
 
 
 def _gap(name: str, rows: list[Mapping[str, Any]]) -> Gate:
-    told = [(row["metrics"]["flagged_before"], row["group"]) for row in rows]
+    told = [(row["metrics"]["flagged_early"], row["group"]) for row in rows]
     worst, best = (pick(told, key=lambda one: one[0]["value"]) for pick in (min, max))
     gap = best[0]["value"] - worst[0]["value"]
     apart = best[0]["low"] > worst[0]["high"]
@@ -77,7 +79,7 @@ def _gap(name: str, rows: list[Mapping[str, Any]]) -> Gate:
     if gap > MISSED_GAP:
         verdict = Verdict.FAIL if apart else Verdict.CAUTION
     reason = (
-        f"of long stays, alerted to before: {worst[1]} {interval(worst[0])}, "
+        f"of long stays, alerted to 3 midnights before or earlier: {worst[1]} {interval(worst[0])}, "
         f"{best[1]} {interval(best[0])}; at most {MISSED_GAP} apart, or not beyond chance"
     )
     return Gate(f"long stays missed alike by {name}", verdict, reason)

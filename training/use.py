@@ -32,6 +32,9 @@ from training.material import Material
 
 Baselines = Mapping[str, Mapping[int, Float64]]
 
+EARLY_DAYS: Final = 3
+"""Midnights before a horizon: time for a hub to do something. On the eve nearly all are flagged."""
+
 NO_DATES: Final = "the source has no dates, so nobody shared a day in hospital"
 
 
@@ -144,6 +147,7 @@ class Use:
         return {
             "net_benefit": worth[0],
             "flagged_before": lead.flagged,
+            "flagged_early": lead.at_least[EARLY_DAYS - 1],
             "lead_days": lead.median_days,
             **self.list_figures(rows),
         }
@@ -274,6 +278,7 @@ def use_figures(
     for name, gap in decision["against"].items():
         yield f"gain_over_{name}_net_benefit", gap
     yield "flagged_before", lead["alert"]["flagged"]
+    yield "flagged_early", lead["alert"]["at_least"][str(EARLY_DAYS)]
     yield "lead_days", lead["alert"]["median_days"]
     alerts = evaluation["alerts"].get("horizons", {}).get(days, {})
     if alerts:

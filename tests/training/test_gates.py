@@ -163,7 +163,7 @@ def test_champion_that_cannot_be_compared_fails_with_the_way_out(case):
 def group(name, *, calibration=(0.0, -0.1, 0.1), flagged=None, too_few=False):
     metrics = {"calibration_intercept": figure(*calibration)}
     if flagged:
-        metrics["flagged_before"] = figure(*flagged)
+        metrics["flagged_early"] = figure(*flagged)
     return {"group": name, "too_few": too_few, "metrics": metrics}
 
 
