@@ -202,7 +202,7 @@ CHECKS: Final[tuple[Callable[[Case], list[Gate]], ...]] = (
     _baselines,
     _calibration,
     lambda case: check_groups(case.bundle.evaluation["groups"]),
-    lambda case: check_missed(case.bundle.evaluation["groups"].get(FIRST, {})),
+    lambda case: check_missed(case.bundle.evaluation, FIRST),
     _leaks,
     _too_good,
     _golden,

@@ -28,12 +28,10 @@ from models.judging.lead import Lead
 from models.judging.metrics import Bootstrap
 from training.config import JudgingSettings
 from training.facts import sites
+from training.group_gates import EARLY_DAYS
 from training.material import Material
 
 Baselines = Mapping[str, Mapping[int, Float64]]
-
-EARLY_DAYS: Final = 3
-"""Midnights before a horizon: time for a hub to do something. On the eve nearly all are flagged."""
 
 NO_DATES: Final = "the source has no dates, so nobody shared a day in hospital"
 

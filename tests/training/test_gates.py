@@ -169,7 +169,9 @@ def group(name, *, calibration=(0.0, -0.1, 0.1), flagged=None, too_few=False):
 
 def grouped(case, **groups):
     told = {"7": {**case.bundle.evaluation["groups"]["7"], **groups}}
-    return Case(replace(case.bundle, evaluation={**case.bundle.evaluation, "groups": told}))
+    lead = {"7": {"alert": {"at_least": {"3": figure(0.58)}}}}
+    evaluation = {**case.bundle.evaluation, "groups": told, "lead": lead}
+    return Case(replace(case.bundle, evaluation=evaluation))
 
 
 @pytest.mark.parametrize(
