@@ -45,6 +45,12 @@ UNREAD: Final = OUTCOME_FAMILIES | PROTECTED_FAMILIES | {SPELL_START}
 that learnt from them would pass on the waits that groups meet today."""
 
 
+_TIMES_OF_DAY: Final = frozenset(
+    {Read.DAYS_SO_FAR, Read.HOURS_SO_FAR, Read.ADMISSION_HOUR, Read.HOUR}
+)
+"""What a clock can tell that runs true within a patient and shares no calendar with others."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """One family as it occurs in the training events."""
@@ -98,8 +104,11 @@ def derive_features(
         for feature in _derive(seen, clock, labels or {})
     )
     if clock is not Clock.EXACT:
+        allowed = _TIMES_OF_DAY if clock.mornings else {Read.DAYS_SO_FAR}
         handmade = tuple(
-            feature for feature in handmade if feature.read not in CLOCK_READS or _asked(feature)
+            feature
+            for feature in handmade
+            if feature.read not in CLOCK_READS or feature.read in allowed
         )
     candidates = FeatureSet(tuple(_named_once((*handmade, *derived))))
     return candidates.take(_informative(events, snapshots, candidates))
@@ -115,10 +124,6 @@ def _named_once(features: Iterable[Feature]) -> Iterator[Feature]:
             name = f"{feature.name}__{turn}"
         taken.add(name)
         yield replace(feature, name=name)
-
-
-def _asked(feature: Feature) -> bool:
-    return feature.read is Read.DAYS_SO_FAR
 
 
 def _families(events: Events) -> Iterator[_Seen]:
@@ -176,7 +181,7 @@ def _values(series: _Series, seen: _Seen) -> Iterator[Feature]:
 
 def _times(series: _Series, seen: _Seen, clock: Clock) -> Iterator[Feature]:
     """How often, and how long ago: only of what happens more than once a spell."""
-    timed = clock is Clock.EXACT and seen.repeats > 1
+    timed = clock.mornings and seen.repeats > 1
     if seen.several or timed:
         yield series.feature("_count", ", times", Read.COUNT)
     if timed:

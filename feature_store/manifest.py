@@ -21,6 +21,17 @@ class Clock(StrEnum):
     EXACT = "exact"  # timestamps: snapshots at admission and each morning
     DAYS = "days"  # dates or lengths in days: at admission only, by calendar
     ORDER = "order"  # no dates at all: at admission only, split by order; no calendar features
+    SHIFTED = "shifted"  # as exact within a patient; between patients no more than an order
+
+    @property
+    def mornings(self) -> bool:
+        """Whether the hours of a stay are known, so that later days may be asked about."""
+        return self in {Clock.EXACT, Clock.SHIFTED}
+
+    @property
+    def calendar(self) -> bool:
+        """Whether dates of different patients can be compared."""
+        return self in {Clock.EXACT, Clock.DAYS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

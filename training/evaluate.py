@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_store.manifest import Clock
 from feature_store.vocabulary import LONG_STAY_DAYS
 from models.judging import Estimate, Sample, difference, judge, judge_coverage
 from models.judging.accuracy import brier_parts
@@ -146,7 +145,7 @@ def _groups(held_out: HeldOut, prediction: Prediction, days: int) -> dict[str, A
     material = held_out.material
     more = Use.of(held_out, prediction.at_least(days), days).figures
     parted = groupings(material.facts, held_out.told, material.days_so_far)
-    if held_out.clock is not Clock.ORDER:
+    if held_out.clock.calendar:
         parted.append(months(material.snapshots.prediction_time))
     return {
         grouping.name: judge_groups(

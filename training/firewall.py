@@ -7,7 +7,6 @@ from typing import Any
 
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput, Refused
-from feature_store.manifest import Clock
 from training.config import FirewallSettings
 from training.leaks import Suspect, suspects_alone, suspects_by_ending, suspects_by_presence
 from training.material import Material
@@ -25,7 +24,7 @@ def find_suspects(
 
     It only shows who is still in hospital, which a leak of presence gives away.
     """
-    exact = found.dataset.manifest.clock is Clock.EXACT
+    exact = found.dataset.manifest.clock.mornings
     learn, later = materials[Part.TRAIN], materials[Part.CALIBRATION]
     return (
         *suspects_alone(learn, later, feature_set, bounds),

@@ -10,7 +10,7 @@ from typing import Any
 from feature_store.clock import to_moment
 from feature_store.dataset import Dataset
 from feature_store.errors import BadInput
-from feature_store.manifest import Clock, Manifest
+from feature_store.manifest import Manifest
 from models.bundle import Bundle, load_bundle
 from models.local_copy import Registered
 from training.config import TrainingConfig
@@ -150,7 +150,7 @@ def learnt_from(provenance: Mapping[str, Any], manifest: Manifest) -> Learnt | N
         return Learnt(everything=True, until=manifest.until)
     parent = provenance.get("parent")
     before = learnt_from(parent, manifest) if parent else None
-    if manifest.source == provenance["source"] and manifest.clock is not Clock.ORDER:
+    if manifest.source == provenance["source"] and manifest.clock.calendar:
         here = int(provenance["until"][Part.CALIBRATION.value])
         if before is None or (here > before.until and not before.everything):
             return Learnt(everything=False, until=here)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from feature_store.clock import to_moment
-from feature_store.manifest import Clock
 from models.stay import StayModel
 from training.config import TrainingConfig
 from training.material import Material
@@ -56,8 +55,8 @@ def provenance_of(
 
 
 def _period(found: Survey, split: Split) -> dict[str, str]:
-    if found.dataset.manifest.clock is Clock.ORDER:
-        return {"all": "without dates"}
+    if not found.dataset.manifest.clock.calendar:
+        return {"all": "without common dates"}
     ends = {
         f"{part.value} until": to_moment(moment).date().isoformat()
         for part, moment in split.until.items()

@@ -94,7 +94,7 @@ def split_spells(
     if settings.hold_out_site:
         dropped.update(_hold_out(part, site, settings.hold_out_site))
     dropped["of patients admitted again in a later part"] = _one_side_a_patient(part, spells)
-    ends = (until, until, until) if clock is Clock.ORDER else (*edges, until)
+    ends = (*edges, until) if clock.calendar else (until, until, until)
     split = Split(spells.spell_id, part, dict(zip(PARTS, ends, strict=True)), dropped)
     _check(split)
     return split

@@ -126,7 +126,7 @@ def _survey_shard(
     events: Events, clock: Clock, scope: ScopeRules, *, told: FeatureSet, until: int
 ) -> _Part:
     spells = find_spells(events)
-    asked = daily_snapshots(spells, until=until, mornings=clock is Clock.EXACT)
+    asked = daily_snapshots(spells, until=until, mornings=clock.mornings)
     reasons = scope.out_of_scope(events, asked)
     kept = asked.take(np.array([reason is None for reason in reasons], dtype=bool))
     first = np.unique(kept.spell_id, return_index=True)[1]

@@ -96,7 +96,7 @@ class Use:
         ahead = material.days_so_far < days
         on_list, lists = _on_a_list(held_out) & ahead, None
         listed = np.zeros(len(material), bool)
-        if held_out.clock is not Clock.ORDER:
+        if held_out.clock.calendar:
             lists = _daily_lists(held_out).take(on_list)
             listed[on_list] = lists.listed(chance[on_list])
         alerted = ahead & (chance >= held_out.settings.alert)
@@ -183,7 +183,7 @@ def judge_use(
 
 def _lists(held_out: HeldOut, uses: Mapping[int, Use]) -> dict[str, Any]:
     """Daily lists: each morning's inpatients who have not reached the horizon, by chance."""
-    if held_out.clock is Clock.ORDER:
+    if not held_out.clock.calendar:
         return {"left_out": NO_DATES}
     told = {str(days): _told(use.list_figures()) for days, use in uses.items()}
     return {"capacity": held_out.settings.capacity, "horizons": told}
@@ -246,7 +246,7 @@ def _lead(use: Use) -> dict[str, Any]:
 
 def _alerts(held_out: HeldOut, uses: Mapping[int, Use]) -> dict[str, Any]:
     """Alerts a site and day, by shift."""
-    if held_out.clock is Clock.ORDER:
+    if not held_out.clock.calendar:
         return {"left_out": NO_DATES}
     snapshots, told = held_out.material.snapshots, {}
     for days, use in uses.items():

@@ -27,11 +27,13 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["table", "hl7v2"]),
+    type=click.Choice(["table", "hl7v2", "meds"]),
     default="table",
     show_default=True,
-    help="An extract by a mapping, or files of HL7 v2 ADT messages (docs/live.md).",
+    help="An extract by a mapping, files of HL7 v2 ADT messages (docs/live.md), or a MEDS dataset "
+    "by a codebook (docs/meds.md).",
 )
+@click.option("--codebook", type=_FILE, help="Codebook of a MEDS dataset (docs/meds.md).")
 @click.option("--out", required=True, type=_FILE, help="A new folder for the event dataset.")
 @click.option(
     "--reject-file",
@@ -49,24 +51,30 @@ _FILE = click.Path(path_type=Path)
 def command(  # noqa: PLR0917 - click hands options over by name
     mapping: Path | None,
     kind: str,
+    codebook: Path | None,
     out: Path,
     reject_file: Path | None,
     observed_until: str | None,
     as_json: bool,
     sources: tuple[Path, ...],
 ) -> None:
-    """Turn an extract (CSV, CSV.GZ, Parquet) or ADT messages into an event dataset.
+    """Turn an extract (CSV, CSV.GZ, Parquet), ADT messages or MEDS into an event dataset.
 
     SOURCES are matched to the tables of the mapping by their names. Patient and spell keys that the
     mapping does not keep become keyed hashes; HOMEWARD_PSEUDONYM_KEY_FILE names the secret
     (homeward key makes one). Without it a random one is used once, and the dataset cannot be linked
     to another.
     """
-    if kind == "hl7v2":
-        _refuse(mapping=mapping, reject_file=reject_file, observed_until=observed_until)
-        manifest = _messages(sources, out)
+    if kind != "table":
+        _refuse(kind, mapping=mapping, reject_file=reject_file)
+        if kind == "hl7v2":
+            _refuse(kind, codebook=codebook, observed_until=observed_until)
+            manifest = _messages(sources, out)
+        else:
+            manifest = _meds(codebook, sources, out, _moment(observed_until))
         show(asdict(manifest), _summary(manifest, out, None), as_json=as_json)
         return
+    _refuse(kind, codebook=codebook)
     if mapping is None:
         raise click.MissingParameter(param_type="option", param_hint="--mapping")
     from feature_store.ingest import ingest
@@ -93,11 +101,30 @@ def _messages(sources: tuple[Path, ...], out: Path) -> Manifest:
     return ingest_hl7(sources, out, identity=identity, progress=reporter())
 
 
-def _refuse(**options: object) -> None:
+def _meds(
+    codebook: Path | None, sources: tuple[Path, ...], out: Path, until: datetime | None
+) -> Manifest:
+    from feature_store.meds import ingest_meds
+
+    if codebook is None:
+        raise click.MissingParameter(param_type="option", param_hint="--codebook")
+    if len(sources) != 1:
+        raise click.UsageError("one folder of a MEDS dataset expected as SOURCE")
+    return ingest_meds(
+        codebook,
+        sources[0],
+        out,
+        pseudonym_key=_secret(),
+        observed_until=until,
+        progress=reporter(),
+    )
+
+
+def _refuse(kind: str, **options: object) -> None:
     """Refuse options that mean nothing here: a silent one would be taken for obeyed."""
     given = ["--" + name.replace("_", "-") for name, value in options.items() if value is not None]
     if given:
-        raise click.UsageError(f"{', '.join(given)}: not an option of --format hl7v2")
+        raise click.UsageError(f"{', '.join(given)}: not an option of --format {kind}")
 
 
 def _secret() -> bytes | None:

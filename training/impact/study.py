@@ -11,7 +11,6 @@ import numpy as np
 from feature_store.clock import to_moment
 from feature_store.dataset import Dataset
 from feature_store.errors import Refused
-from feature_store.manifest import Clock
 from training.impact.breakdown import groups_of, released
 from training.impact.estimating import Study, effect_of, rollout_of
 from training.impact.limits import assumptions, cannot_show, limits_of
@@ -74,7 +73,7 @@ def evaluate_impact(
 
 def _open(protocol: Protocol, dataset: Dataset, folder: Path) -> Study:
     manifest = dataset.manifest
-    if manifest.clock is Clock.ORDER:
+    if not manifest.clock.calendar:
         raise Refused(["the data have no dates: there is no before and after"])
     stays = read_stays(dataset, protocol.level)
     _refuse_units(protocol, stays)
