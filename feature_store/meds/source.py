@@ -135,10 +135,12 @@ def _table(path: Path, wanted: list[str]) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
             there = set(file.schema_arrow.names)
-            return file.read(columns=[name for name in wanted if name in there])
+            table = file.read(columns=[name for name in wanted if name in there])
+        table.validate(full=True)  # damage that Parquet does not notice, such as broken text
     except (pa.ArrowException, OSError, ValueError) as error:
         msg = f"{path.name}: Parquet expected, cannot be read ({type(error).__name__})"
         raise BadInput(msg) from error
+    return table
 
 
 def _rows(path: Path, book: Codebook) -> Rows:

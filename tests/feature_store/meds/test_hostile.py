@@ -102,6 +102,20 @@ def test_a_damaged_file_is_refused_or_read(sound, data):
         survives(folder, BOOK)
 
 
+def test_text_that_is_not_utf_8_is_refused(tmp_path):
+    (tmp_path / "source" / "data").mkdir(parents=True)
+    columns = {
+        "subject_id": pa.array([1], pa.int64()),
+        "time": pa.array([0], pa.timestamp("us")),
+        "code": pa.array([b"ADMIT\xff"], pa.binary()).view(pa.string()),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "source" / "data" / "0.parquet")
+    (tmp_path / "book.toml").write_text(BOOK)
+    with pytest.raises(HomewardError, match="Parquet expected"):
+        ingest_meds(tmp_path / "book.toml", tmp_path / "source", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("told", ["{", "[1]", "[" * 100_000, '{"homeward": {"observed_until": 3}}'])
 def test_metadata_that_cannot_be_read_is_refused(tmp_path, sound, told):
     (tmp_path / "source" / "data").mkdir(parents=True)
