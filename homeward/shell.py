@@ -28,6 +28,7 @@ COMMANDS: Final = MappingProxyType(
         "key": "The secret key that turns identifiers into pseudonyms.",
         "ingest": "A hospital extract to an event dataset, by a mapping file.",
         "export": "An event dataset as a MEDS dataset, for other tools.",
+        "readiness": "Is this data fit to learn from, and what to mend first.",
         "train": "Fit, calibrate, evaluate and register a model.",
         "evaluate": "Judge a frozen model on data it never saw.",
         "recalibrate": "A model's calibration learnt anew for another site.",
