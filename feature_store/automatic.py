@@ -19,6 +19,7 @@ from feature_store.events import NO_SPELL, Events
 from feature_store.manifest import Clock
 from feature_store.snapshots import Snapshots
 from feature_store.vocabulary import (
+    DISPLAY_FAMILIES,
     FAMILIES,
     OUTCOME_FAMILIES,
     PROTECTED_FAMILIES,
@@ -40,7 +41,7 @@ SEVERAL: Final = 1.5
 _WINDOWS: Final = (24.0, 72.0)
 
 
-UNREAD: Final = OUTCOME_FAMILIES | PROTECTED_FAMILIES | {SPELL_START}
+UNREAD: Final = OUTCOME_FAMILIES | PROTECTED_FAMILIES | DISPLAY_FAMILIES | {SPELL_START}
 """Families nothing is derived from. Protected attributes serve to judge a model by group; a model
 that learnt from them would pass on the waits that groups meet today."""
 

@@ -2,14 +2,15 @@
 
 HomewardError
 ├── BadInput      exit 2, HTTP 422: what was given cannot be used; nothing was changed
-│   └── BadRows   the same, for rows of an extract, one line of evidence a kind
+│   ├── BadRows   the same, for rows of an extract, one line of evidence a kind
+│   └── BadEvents the same, for a batch of events
 └── Refused       exit 3: understood, and declined by a gate or by scope
 
 Messages say what, where, expected, the *kind* of thing found and what to do. They never carry a
 value from a record: a message may end in a log.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class HomewardError(Exception):
@@ -39,6 +40,27 @@ class BadRows(BadInput):
         self.source = source
         self.faults = tuple(faults)
         super().__init__(f"{source}: " + "; ".join(self.faults))
+
+
+class BadEvents(BadInput):
+    """Events of a batch cannot be used.
+
+    Parameters
+    ----------
+    faults : mapping of str to tuple of int
+        What was expected, and the places in the batch, from 0, where something else was found.
+    """
+
+    shown = 5
+
+    def __init__(self, faults: Mapping[str, tuple[int, ...]]) -> None:
+        self.faults = dict(faults)
+        told = (f"{what} ({self._places(places)})" for what, places in self.faults.items())
+        super().__init__("events: " + "; ".join(told))
+
+    def _places(self, places: tuple[int, ...]) -> str:
+        more = f" and {len(places) - self.shown} more" if len(places) > self.shown else ""
+        return "event " + ", ".join(map(str, places[: self.shown])) + more
 
 
 class Refused(HomewardError):

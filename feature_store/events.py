@@ -138,6 +138,11 @@ class Events:
         order = self._order()
         return self if order is None else self.take(order)
 
+    def order(self) -> Int64:
+        """Rows in the order of :meth:`in_order`."""
+        order = self._order()
+        return np.arange(len(self)) if order is None else order
+
     def is_in_order(self) -> bool:
         """Whether ``in_order`` would change nothing."""
         return self._order() is None

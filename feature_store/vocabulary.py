@@ -77,6 +77,8 @@ class Family:
         a feature of the same spell, whatever a mapping says.
     protected : bool
         A protected attribute or a stand-in for one: never shown as a reason.
+    display : bool
+        For people to find the patient by: never a feature, whatever a mapping says.
     source : str
         Where the definition comes from.
     """
@@ -92,6 +94,7 @@ class Family:
     names: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     outcome: bool = False
     protected: bool = False
+    display: bool = False
     source: str = ""
 
 
@@ -361,6 +364,7 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
                 source="CARE PROFESSIONAL MAIN SPECIALTY CODE",
             ),
             Family("WARD", "ward", _VALUE, source="WARD CODE; each event is a move to that ward"),
+            Family("BED", "bed", _VALUE, display=True, source="HL7 v2 PV1-3.3; a place on a ward"),
             Family(
                 "HOME_LEAVE",
                 "home leave",
@@ -542,6 +546,9 @@ OUTCOME_FAMILIES: Final = frozenset(name for name, family in FAMILIES.items() if
 
 PROTECTED_FAMILIES: Final = frozenset(name for name, family in FAMILIES.items() if family.protected)
 """Judged by group; never shown as a reason."""
+
+DISPLAY_FAMILIES: Final = frozenset(name for name, family in FAMILIES.items() if family.display)
+"""For people to find the patient by; never a feature."""
 
 EMERGENCY_METHODS: Final = frozenset({"21", "22", "23", "24", "25", "28", "2A", "2B", "2D"})
 ELECTIVE_METHODS: Final = frozenset({"11", "12", "13"})

@@ -15,6 +15,7 @@ from feature_store.events import NO_SPELL, Events
 from feature_store.hl7.person import tell_person
 from feature_store.hl7.statement import MERGES, Statement
 from feature_store.hl7.visit import Fact, Visit, tell
+from feature_store.live.changes import note_changes
 from feature_store.live.database import insert_new
 from feature_store.live.messages import statements_about
 from feature_store.live.people import link_people, move_spell, owners_of, same_people
@@ -141,7 +142,14 @@ def _update(connection: Connection, told: _Told, *, source: int, received_at: in
     events = _missing(told, known, received_at)
     added = insert_events(connection, events, received_at=received_at, source=source)
     refresh_spells(connection, held)
+    note_changes(connection, _concerned(told, known))
     return Change(added, retracted)
+
+
+def _concerned(told: _Told, known: Mapping[tuple[Scope, Fact], list[Any]]) -> set[int]:
+    """Whose history may read differently now: also theirs who lost a spell to another."""
+    before = {row.subject_id for row in chain.from_iterable(known.values())}
+    return before | set(told.survivors) | set(told.owners.values())
 
 
 def _known(connection: Connection, told: _Told) -> dict[tuple[Scope, Fact], list[Any]]:

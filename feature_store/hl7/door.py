@@ -24,6 +24,7 @@ from feature_store.hl7.statement import (
 from feature_store.identity import Identity, NhsNumber, nhs_number_kind
 from feature_store.live.database import take_turns, write
 from feature_store.live.messages import keep_message, keep_statement, reject, said_before
+from feature_store.live.names import keep_names, seal_name
 from feature_store.live.store import LiveStore
 
 _MARK = re.compile(r"[\x20-\x7e]{1,199}")
@@ -84,7 +85,7 @@ def process(
     try:
         reading = read_message(message)
         facility, control_id = _authorised(reading, feed)
-        statement = _statement(reading, facility, identity, feed, received_at=received_at)
+        statement, name = _statement(reading, facility, identity, feed, received_at=received_at)
     except Unreadable as fault:
         return _rejected(message, store, reading, fault, received_at)
 
@@ -103,6 +104,7 @@ def process(
             spell_id=statement.spell,
             said=statement.to_json(),
         )
+        keep_names(connection, seal_name(identity.secret, statement.spell, name))
         if statement.trigger not in USED:
             return "not used", number, Change(0, 0)
         change = apply(connection, statement, source=number, received_at=received_at)
@@ -149,7 +151,8 @@ def _authorised(reading: Reading, feed: Feed) -> tuple[str, str]:
 
 def _statement(
     reading: Reading, facility: str, identity: Identity, feed: Feed, *, received_at: int
-) -> Statement:
+) -> tuple[Statement, str | None]:
+    """What is said, and the name of the spell, which is no part of it."""
     trigger = reading.text("MSH", 9, 2) or reading.text("EVN", 1)
     if not re.fullmatch(r"A\d\d", trigger):
         raise Unreadable("MSH-9.2: an ADT event such as A01 expected", "AR")
@@ -158,18 +161,20 @@ def _statement(
     other = None
     if trigger in MERGES | MOVES:
         other = _patient(reading, ("MRG", 1), facility, feed)
-    return Statement(
+    spell = _spell(reading, trigger, facility)
+    statement = Statement(
         trigger=trigger,
         **times_of(reading, received_at=received_at),
         facility=facility,
         control_id=reading.text("MSH", 10),
         subject=identity.subject(subject),
         other_subject=None if other is None else identity.subject(other),
-        spell=_spell(reading, trigger, facility, identity),
+        spell=None if spell is None else identity.spell(spell),
         person=person_of(reading, unused),
         visit=visit_of(reading, unused, received_at=received_at),
         unused=sorted(unused),
     )
+    return statement, spell
 
 
 def _patient(reading: Reading, place: tuple[str, int], facility: str, feed: Feed) -> str:
@@ -209,15 +214,15 @@ def _valid_nhs_number(text: str | None, feed: Feed) -> str | None:
     return text.replace(" ", "").replace("-", "")
 
 
-def _spell(reading: Reading, trigger: str, facility: str, identity: Identity) -> int | None:
-    """Spell of a message: its visit number, within whoever gave it out."""
+def _spell(reading: Reading, trigger: str, facility: str) -> str | None:
+    """Name of the spell of a message: its visit number, within whoever gave it out."""
     if trigger not in OF_A_VISIT | MOVES | {"A04", "A05", "A08"}:
         return None
     places = [("MRG", 5), ("PV1", 19)] if trigger in MOVES else [("PV1", 19)]
     for place in places:
         number = reading.text(*place)
         if number not in {"", '""'}:
-            return identity.spell(f"{reading.text(*place, 4) or facility}|{number}")
+            return f"{reading.text(*place, 4) or facility}|{number}"
     if trigger in OF_A_VISIT | MOVES:
         raise Unreadable(" or ".join(f"{a}-{b}" for a, b in places) + ": a visit number expected")
     return None

@@ -51,6 +51,7 @@ _PERSON: Final = {"sex": ("PID", 8, 1, _SEXES), "ethnicity": ("PID", 22, 1, _ETH
 _VISIT: Final = {
     "class": ("PV1", 2, 1, _CLASSES),
     "ward": ("PV1", 3, 1, None),
+    "bed": ("PV1", 3, 3, None),
     "site": ("PV1", 3, 4, None),
     "method": ("PV1", 4, 1, _METHODS),
     "specialty": ("PV1", 10, 1, None),

@@ -21,7 +21,7 @@ _OPENS = frozenset({"A01", "A06"})
 _SHOWS_ADMITTED = _OPENS | {"A02", "A03", "A08", "A12", "A13", "A21", "A22"}
 _SHOWS_PLACE = frozenset({"A08", "A12", "A13", "A22"})
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_CHANGING: Final = {"ward": "WARD", "site": "SITE", "specialty": "SPECIALTY"}
+_CHANGING: Final = {"ward": "WARD", "bed": "BED", "site": "SITE", "specialty": "SPECIALTY"}
 _AT_THE_DOOR: Final = {
     "class": "PATIENT_CLASSIFICATION",
     "method": "ADMISSION_METHOD",
@@ -167,11 +167,13 @@ class Visit:
         return found | self._moves(start) | self._ending(start)
 
     def _moves(self, start: int) -> set[Fact]:
-        """Changes of ward, site and specialty; a new bed on the same ward is none."""
+        """Changes of ward, site and specialty, and of the bed: that of another ward is another."""
         found: dict[tuple[str, int], str] = {}
         now: dict[str, str] = {}
         for place in self.places:
             at = start if place.at is None else max(place.at, start)
+            if place.said.get("ward", now.get("ward")) != now.get("ward"):
+                now.pop("bed", None)
             for name, value in place.said.items():
                 if now.get(name) != value:
                     found[name, at] = now[name] = value

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.clock import DAY, SECOND
-from feature_store.errors import BadInput
+from feature_store.errors import BadEvents
 from feature_store.events import NO_SPELL, NO_TIME, Events
 from feature_store.vocabulary import FAMILIES, SPELL_END, SPELL_START, family_of, value_of
 
@@ -23,8 +23,6 @@ PLANNED_AHEAD: Final = 400 * DAY
 """How far ahead a planned fact may lie (an expected discharge, a booked visit)."""
 
 LONGEST_CODE: Final = 256
-
-_SHOWN = 5
 
 Mask = NDArray[np.bool_]
 
@@ -43,16 +41,16 @@ def check_events(events: Events, *, received_at: int) -> None:
 
     Raises
     ------
-    BadInput
+    BadEvents
         Which events of the batch (counted from 0), and what was expected; never a value.
     """
-    faults = [
-        f"{what} expected ({_places(mask)})"
+    faults = {
+        f"{what} expected": tuple(np.flatnonzero(mask).tolist())
         for what, mask in _faults(events, received_at).items()
         if mask.any()
-    ]
+    }
     if faults:
-        raise BadInput("events: " + "; ".join(faults))
+        raise BadEvents(faults)
 
 
 def _faults(events: Events, now: int) -> dict[str, Mask]:
@@ -84,13 +82,6 @@ def _faults(events: Events, now: int) -> dict[str, Mask]:
 
 def _is_code(code: str) -> bool:
     return 0 < len(code) <= LONGEST_CODE and code.isprintable()
-
-
-def _places(mask: Mask) -> str:
-    places = np.flatnonzero(mask)
-    shown = ", ".join(map(str, places[:_SHOWN].tolist()))
-    more = f" and {places.size - _SHOWN} more" if places.size > _SHOWN else ""
-    return f"event {shown}{more}"
 
 
 @lru_cache(maxsize=4096)

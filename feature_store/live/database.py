@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 VERSION_TABLE: Final = "live_store_version"
 WAIT_FOR_WRITERS_SECONDS: Final = 30
+CONNECT_SECONDS: Final = 5
 LOCK: Final = 0x484F4D45  # any number, the same for every Homeward
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -86,7 +87,11 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
 
 
 def _postgres_engine(address: URL) -> Engine:
-    engine = create_engine(address.set(drivername="postgresql+psycopg"), hide_parameters=True)
+    engine = create_engine(
+        address.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        connect_args={"connect_timeout": CONNECT_SECONDS},
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -174,10 +179,10 @@ def _told_plainly() -> Iterator[None]:
         raise StoreUnavailable(msg) from error
 
 
-def take_turns(connection: Connection) -> None:
-    """Wait until no other transaction that called this is under way; SQLite's writers do anyway."""
+def take_turns(connection: Connection, lock: int = LOCK) -> None:
+    """Wait until no other transaction that took this lock is open; SQLite's writers do anyway."""
     if _is_postgres(connection.engine):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -194,6 +199,20 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
         return len(connection.execute(_insert_columns(table, names), columns).all())
     fresh = sqlite.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
     return len(connection.execute(fresh, list(rows)).all())
+
+
+def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows; where a key is there already, its row becomes this one."""
+    dialect = postgresql if _is_postgres(connection.engine) else sqlite
+    insert = dialect.insert(table)
+    others = {
+        column.name: insert.excluded[column.name] for column in table.c if not column.primary_key
+    }
+    if rows:
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=others),
+            list(rows),
+        )
 
 
 @lru_cache

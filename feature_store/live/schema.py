@@ -1,9 +1,9 @@
 """Tables of the live store: one schema for SQLite and PostgreSQL.
 
-Nothing is updated and nothing deleted but the derived ``live_spells`` and, by the site's retention
-schedule, the text of messages. Times are microseconds since
-1970 in UTC; what is missing has the sentinel of :mod:`feature_store.events`, because SQL holds two
-nulls for different and a key of nulls would not be one.
+Nothing is updated and nothing deleted but the derived ``live_spells`` and ``live_changes`` and, by
+the site's retention schedule, the text of messages. Times are microseconds since 1970 in UTC; what
+is missing has the sentinel of :mod:`feature_store.events`: SQL holds two nulls for different,
+and a key of nulls would not be one.
 
 =====================  ==========================================================================
 table                  one row
@@ -13,6 +13,8 @@ table                  one row
 ``live_links``         two patients found to be one (a merge), in both directions
 ``live_moves``         a spell found to be another patient's than was said
 ``live_spells``        derived: between which moments a spell may have been known to be open
+``live_changes``       derived: when, in the order of commits, a patient's history last changed
+``live_names``         the identifier that a spell was sent under, sealed with the pseudonym key
 ``live_messages``      an HL7 message, byte for byte, before it is acknowledged
 ``live_statements``    what such a message says, without identifiers
 ``live_rejects``       a message that was refused, kept apart
@@ -122,6 +124,21 @@ SPELLS: Final = Table(
     _moment("known_until"),
 )
 Index("live_spells_known", SPELLS.c.known_until, SPELLS.c.known_from)
+
+CHANGES: Final = Table(
+    "live_changes",
+    METADATA,
+    Column("subject_id", BigInteger, primary_key=True, autoincrement=False),
+    _key("entry"),
+)
+Index("live_changes_entry", CHANGES.c.entry)
+
+NAMES: Final = Table(
+    "live_names",
+    METADATA,
+    Column("spell_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sealed", Text, nullable=False),
+)
 
 MESSAGES: Final = Table(
     "live_messages",

@@ -23,6 +23,7 @@ from feature_store.vocabulary import SEPARATOR, SPELL_END, SPELL_START, family_o
 
 MARKS: Final = (SPELL_START, SPELL_END)
 _AT_ONCE = 500
+_PLACES: Final = ("SITE", "WARD", "BED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Inpatient:
     spell_id, subject_id : int
     start : int
         UTC microseconds.
-    site, ward : str or None
+    site, ward, bed : str or None
         Where the patient was; None where that was not known.
     """
 
@@ -43,16 +44,19 @@ class Inpatient:
     start: int
     site: str | None
     ward: str | None
+    bed: str | None = None
 
 
 # ---- asking --------------------------------------------------------------------------------------
 
 
-def read_inpatients(connection: Connection, *, at: int) -> list[Inpatient]:
-    """Every spell known to be open at a moment, in order of spell."""
+def read_inpatients(
+    connection: Connection, *, at: int, spell: int | None = None
+) -> list[Inpatient]:
+    """Every spell known to be open at a moment, in order of spell; or one, if it was."""
     wanted = or_(
         EVENTS.c.code.in_(MARKS),
-        *(EVENTS.c.code.startswith(family + SEPARATOR) for family in ("WARD", "SITE")),
+        *(EVENTS.c.code.startswith(family + SEPARATOR) for family in _PLACES),
     )
     query = (
         select(EVENTS.c.spell_id, EVENTS.c.subject_id, EVENTS.c.code, EVENTS.c.time)
@@ -61,6 +65,8 @@ def read_inpatients(connection: Connection, *, at: int) -> list[Inpatient]:
         .where(SPELLS.c.known_until > at, SPELLS.c.known_from <= at, wanted, known_at(at))
         .order_by(EVENTS.c.spell_id, EVENTS.c.time, EVENTS.c.recorded_at, EVENTS.c.id)
     )
+    if spell is not None:
+        query = query.where(EVENTS.c.spell_id == spell)
     owners = _owners(connection, at)
     found = (
         _inpatient(list(rows), owners)
@@ -74,9 +80,11 @@ def _inpatient(rows: Sequence[Any], owners: dict[int, int]) -> Inpatient | None:
     if SPELL_START not in last or SPELL_END in last:
         return None
     start = last[SPELL_START]
-    place = {name: value_of(last[name].code) for name in ("SITE", "WARD") if name in last}
+    if "BED" in last and "WARD" in last and last["BED"].time < last["WARD"].time:
+        del last["BED"]  # of the ward before
+    places = (value_of(last[name].code) if name in last else None for name in _PLACES)
     owner = owners.get(start.spell_id, start.subject_id)
-    return Inpatient(start.spell_id, owner, start.time, place.get("SITE"), place.get("WARD"))
+    return Inpatient(start.spell_id, owner, start.time, *places)
 
 
 def _owners(connection: Connection, at: int) -> dict[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
@@ -12,10 +12,12 @@ from sqlalchemy import Connection, Engine, select
 
 from feature_store.errors import BadInput
 from feature_store.events import Events
+from feature_store.live.changes import note_changes
 from feature_store.live.checks import check_events
 from feature_store.live.database import insert_new, migrate, open_engine, reading, write
 from feature_store.live.history import read_histories
 from feature_store.live.messages import count_old, forget
+from feature_store.live.names import keep_names
 from feature_store.live.schema import EVENTS, FROM_API, RETRACTIONS
 from feature_store.live.spell_index import (
     MARKS,
@@ -63,7 +65,9 @@ class LiveStore:
 
     # ---- in --------------------------------------------------------------------------------------
 
-    def append(self, events: Events, *, received_at: int) -> Appended:
+    def append(
+        self, events: Events, *, received_at: int, names: Mapping[int, str] | None = None
+    ) -> Appended:
         """Keep a batch for good, all of it or nothing; what is known already stays as it is.
 
         Parameters
@@ -72,6 +76,8 @@ class LiveStore:
             At most ``MOST_EVENTS``.
         received_at : int
             Now, UTC microseconds.
+        names : mapping of int to str, optional
+            Sealed names of spells (``Names.seal``), kept with the events.
 
         Raises
         ------
@@ -87,6 +93,7 @@ class LiveStore:
         ordered = events.in_order()
 
         def work(connection: Connection) -> int:
+            keep_names(connection, names or {})
             return insert_events(connection, ordered, received_at=received_at, source=FROM_API)
 
         added = write(self.engine, work)
@@ -116,6 +123,7 @@ class LiveStore:
             rows = [{"event_id": one, "retracted_at": at, "source": FROM_API} for one in found]
             count = insert_new(connection, RETRACTIONS, rows)
             refresh_spells(connection, held)
+            note_changes(connection, events.subject_id.tolist(), spells=events.spell_id.tolist())
             return count
 
         return write(self.engine, work)
@@ -189,7 +197,7 @@ class LiveStore:
                 if site in {None, one.site} and ward in {None, one.ward}
             ]
             events = read_histories(connection, [one.subject_id for one in found], as_of=at)
-        return events, _snapshots(found, at)
+        return events, snapshots_of(found, at)
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -230,6 +238,8 @@ def insert_events(connection: Connection, events: Events, *, received_at: int, s
     held = hold_spells(connection, marks.spell_id.tolist())
     added = insert_new(connection, EVENTS, _rows(events, received_at, source))
     refresh_spells(connection, held)
+    if added:
+        note_changes(connection, events.subject_id.tolist(), spells=events.spell_id.tolist())
     return added
 
 
@@ -261,7 +271,8 @@ def _matching(connection: Connection, events: Events, at: int) -> list[int]:
     return sorted(found)
 
 
-def _snapshots(found: Sequence[Inpatient], at: int) -> Snapshots:
+def snapshots_of(found: Sequence[Inpatient], at: int) -> Snapshots:
+    """One question about each of these spells, at one moment."""
     columns = (
         [getattr(one, name) for one in found] for name in ("subject_id", "spell_id", "start")
     )

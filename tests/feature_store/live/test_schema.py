@@ -12,7 +12,7 @@ from sqlalchemy import inspect, text
 from feature_store.errors import BadInput
 from feature_store.live import open_store
 from feature_store.live.database import VERSION_TABLE, open_engine
-from feature_store.live.migrations import first
+from feature_store.live.migrations import first, names_and_changes
 from feature_store.live.schema import METADATA
 
 
@@ -68,8 +68,9 @@ def test_a_store_of_a_newer_homeward_is_left_alone(database_url):
         open_store(database_url)
 
 
-def test_the_first_schema_can_be_taken_back(store):
+def test_every_schema_can_be_taken_back(store):
     with store.engine.begin() as connection:
         with Operations.context(MigrationContext.configure(connection)):
+            names_and_changes.downgrade()
             first.downgrade()
         assert inspect(connection).get_table_names() == [VERSION_TABLE]
