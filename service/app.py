@@ -15,6 +15,7 @@ from starlette.routing import Route
 from service.door import make_access
 from service.envelope import Envelope
 from service.feedback import feedback
+from service.hub import Live, hub_routes
 from service.identifiers import Pseudonyms, pseudonym_secret
 from service.metrics import Metrics
 from service.openapi import describe
@@ -66,6 +67,7 @@ def create_app(
     """
     settings = settings or Settings.from_environment(os.environ)
     shelf, challenger, metrics = Shelf(), Shelf(), Metrics()
+    secret = pseudonym_secret(settings)
     kept = audit or open_audit(settings.database)
     parts = Parts(
         settings=settings,
@@ -78,9 +80,10 @@ def create_app(
         audit=kept,
         record=Record(settings.database),
         metrics=metrics,
-        pseudonyms=Pseudonyms(pseudonym_secret(settings)),
+        pseudonyms=Pseudonyms(secret),
     )
 
+    live = Live(settings.database, secret, by_data=settings.clock == "data")
     supplies = _supplies(parts, model)
 
     @contextlib.asynccontextmanager
@@ -93,10 +96,11 @@ def create_app(
         await asyncio.gather(*tasks, return_exceptions=True)
         parts.audit.close()
         parts.record.close()
+        live.close()
         if parts.traces is not None:
             await asyncio.to_thread(parts.traces.close)
 
-    return _assemble(parts, lifespan)
+    return _assemble(parts, live, lifespan)
 
 
 def _supplies(parts: Parts, model: ServedModel | None) -> list[Supply]:
@@ -119,7 +123,7 @@ def _supplies(parts: Parts, model: ServedModel | None) -> list[Supply]:
     return supplies
 
 
-def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
+def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
     app = FastAPI(
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere: ours is in operations()
@@ -135,6 +139,7 @@ def _assemble(parts: Parts, lifespan: Any) -> FastAPI:
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
     app.include_router(feedback(parts))
     app.include_router(operations(parts))
+    app.include_router(hub_routes(parts, live))
     app.add_middleware(
         Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
     )

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from service.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.types import Message, Receive
 
@@ -33,6 +33,20 @@ def expect_json(headers: Mapping[bytes, bytes]) -> None:
     charset = parameter.replace(b" ", b"").replace(b'"', b"")
     if media.strip() != b"application/json" or charset not in {b"", b"charset=utf-8"} or not plain:
         raise Problem(415, headers={"Accept-Post": "application/json"})
+
+
+def expect_media(headers: Mapping[bytes, bytes], types: Sequence[str]) -> None:
+    """Accept a body of one of these types, not compressed.
+
+    Raises
+    ------
+    Problem
+        415.
+    """
+    media = headers.get(b"content-type", b"").lower().partition(b";")[0].strip()
+    plain = headers.get(b"content-encoding", b"identity").lower() == b"identity"
+    if media.decode("latin-1") not in types or not plain:
+        raise Problem(415, f"Send {types[0]}, unencoded.", headers={"Accept-Post": types[0]})
 
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, most_mib: int) -> bytes:
@@ -78,4 +92,4 @@ async def _read_pieces(message: Message, receive: Receive, *, most_mib: int) -> 
 
 
 def _too_large(most_mib: int) -> Problem:
-    return Problem(413, f"At most {most_mib} MiB are read; send fewer spells in a request.")
+    return Problem(413, f"At most {most_mib} MiB are read; send less in a request.")

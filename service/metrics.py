@@ -19,9 +19,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from service.supply import LOCAL_COPY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from service.answering import Answered
     from service.supply import Shelf
-    from service.wire import ModelName
+    from service.wire import ModelName, RefusedSpell, Score
+    from service.wire_live import RefusedInpatient, WorklistAnswer, WorklistEntry
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -84,6 +87,31 @@ class Metrics:
         self.audit_failures = Counter(
             "homeward_audit_failures", "Answers whose audit could not be kept.", registry=registry
         )
+        self.events_in = Counter(
+            "homeward_events", "Events by what became of them.", ("outcome",), registry=registry
+        )
+        self.messages_in = Counter(
+            "homeward_adt_messages", "ADT messages by outcome.", ("outcome",), registry=registry
+        )
+        self.inpatients = Gauge(
+            "homeward_worklist_inpatients",
+            "Inpatients of the last worklist made: scored or refused.",
+            ("answer",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.live_age = Gauge(
+            "homeward_live_data_age_seconds",
+            "From the newest recording to the worklist shown last.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.board_seconds = Histogram(
+            "homeward_worklist_seconds",
+            "Time to read, score and rank everybody in hospital.",
+            buckets=_LATENCY,
+            registry=registry,
+        )
         self.model = Gauge(
             "homeward_model_info",
             "The model being served: 1 for the current version.",
@@ -138,18 +166,37 @@ class Metrics:
         """Note an answer that was given."""
         answer = done.answer
         self.spells.observe(len(answer.scores) + len(answer.refused))
-        self.scores.inc(len(answer.scores))
-        for refused in answer.refused:
-            self.refusals.labels(refused.reason).inc()
-        for score in answer.scores:
-            self.bands.labels(score.band).inc()
-            for horizon, chance in score.probability.items():
-                if chance is not None:
-                    self.chance.labels(horizon).observe(chance)
+        self.told(answer.scores, answer.refused)
         for position in done.question.asked:
             age = done.question.age_seconds[position]
             if age == age:  # noqa: PLR0124 - NaN: nothing but timeless facts
                 self.data_age.observe(age)
+
+    def told(
+        self, scores: Iterable[Score], refused: Iterable[RefusedSpell | RefusedInpatient]
+    ) -> None:
+        """Note scores and refusals that were given."""
+        for one in refused:
+            self.refusals.labels(one.reason).inc()
+        for score in scores:
+            self.scores.inc()
+            self.bands.labels(score.band).inc()
+            for horizon, chance in score.probability.items():
+                if chance is not None:
+                    self.chance.labels(horizon).observe(chance)
+
+    def board_made(
+        self, entries: Sequence[WorklistEntry], refused: Sequence[RefusedInpatient]
+    ) -> None:
+        """Note a worklist that was scored."""
+        self.told((entry.score for entry in entries), refused)
+        self.inpatients.labels("scored").set(len(entries))
+        self.inpatients.labels("refused").set(len(refused))
+
+    def worklist_shown(self, answer: WorklistAnswer) -> None:
+        """Note how old the data of a worklist were."""
+        if answer.data.age_seconds is not None:
+            self.live_age.set(answer.data.age_seconds)
 
     def exposition(self) -> bytes:
         """Everything in the Prometheus text format; of all workers if there are several."""

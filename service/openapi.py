@@ -11,7 +11,7 @@ import msgspec
 from fastapi.openapi.utils import get_openapi
 
 from feature_store.vocabulary import INTENDED_PURPOSE
-from service import wire
+from service import wire, wire_live
 from service.problems import CONTENT_TYPE, KINDS, ProblemDocument
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ _STRUCTS: Final = (
     wire.Readiness,
     wire.NotReady,
     wire.Liveness,
+    wire_live.EventsRequest,
+    wire_live.EventsAnswer,
+    wire_live.RetractedAnswer,
+    wire_live.WorklistAnswer,
     ProblemDocument,
 )
 
@@ -108,12 +112,25 @@ _ERRORS: Final = {
     "/v1/scores": (401, 403, 405, 408, 413, 415, 422, 429, 500, 503),
     "/v1/scores/{score_id}/feedback": (401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503),
     "/v1/model": (401, 403, 405, 429, 500, 503),
+    "/v1/events": (401, 403, 405, 408, 413, 415, 422, 429, 500, 503),
+    "/v1/events/retract": (401, 403, 405, 408, 413, 415, 422, 429, 500, 503),
+    "/v1/adt": (401, 403, 405, 408, 413, 415, 429, 500, 503),
+    "/v1/spells/{spell_id}/score": (401, 403, 404, 405, 422, 429, 500, 503),
+    "/v1/worklist": (401, 403, 405, 422, 429, 500, 503),
 }
 _BODIES: Final = {"/v1/scores/{score_id}/feedback": ("Feedback", EXAMPLE_FEEDBACK)}
 _USUAL_ERRORS: Final = (405, 500)
+_TEXTS: Final = {
+    "/metrics": ("Prometheus text format", "text/plain"),
+    "/v1/adt": ("The acknowledgement, also of a message that is refused", "application/hl7-v2"),
+}
 _ANSWERS: Final = {
     "/v1/scores/{score_id}/feedback": "FeedbackAnswer",
     "/v1/model": "ModelAnswer",
+    "/v1/events": "EventsAnswer",
+    "/v1/events/retract": "RetractedAnswer",
+    "/v1/spells/{spell_id}/score": "ScoresAnswer",
+    "/v1/worklist": "WorklistAnswer",
     "/health/live": "Liveness",
     "/health/ready": "Readiness",
 }
@@ -184,11 +201,10 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     if path in _ANSWERS:
         responses["200"] = _answer(_ANSWERS[path], "Done")
-    elif path == "/metrics":
-        responses["200"] = {
-            "description": "Prometheus text format",
-            "content": {"text/plain": {"schema": {"type": "string"}}},
-        }
+    elif path in _TEXTS:
+        description, media_type = _TEXTS[path]
+        content = {media_type: {"schema": {"type": "string"}}}
+        responses["200"] = {"description": description, "content": content}
     operation |= {"requestBody": _body(*_BODIES[path])} if path in _BODIES else {}
     for status in _ERRORS.get(path, _USUAL_ERRORS):
         responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}

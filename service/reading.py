@@ -18,6 +18,8 @@ from service.wire import Event, ScoresRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from service.wire_live import LiveEvent
+
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2199
 MOST_FAULTS: Final = 20
@@ -39,9 +41,9 @@ def read_scores_request(body: bytes) -> tuple[ScoresRequest, Columns]:
     Problem
         422, with what is wrong and where.
     """
-    request = _decoded(body, _decode)
+    request = decode_strictly(body, _decode)
     columns = Columns.of(request)
-    _refuse_repeated_keys(body, texts=3 + 5 * len(request.spells) + columns.texts_sent)
+    refuse_repeated_keys(body, texts=3 + 5 * len(request.spells) + columns.texts_sent)
     faults = list(islice(_faults(request, columns), MOST_FAULTS))
     if faults:
         raise Problem(422, faults=faults)
@@ -56,7 +58,7 @@ def read_json(body: bytes, decode: Callable[[bytes], Read]) -> Read:
     Problem
         422, with what is wrong and where.
     """
-    request = _decoded(body, decode)
+    request = decode_strictly(body, decode)
     _refuse_repeats(body)
     return request
 
@@ -73,7 +75,14 @@ def check_moment(moment: datetime, place: str) -> None:
         raise Problem(422, faults=[Fault(place, _YEARS)])
 
 
-def _decoded(body: bytes, decode: Callable[[bytes], Read]) -> Read:
+def decode_strictly(body: bytes, decode: Callable[[bytes], Read]) -> Read:
+    """Decode JSON by a decoder of its type; a key may yet be there twice.
+
+    Raises
+    ------
+    Problem
+        422, with what is wrong and where.
+    """
     try:
         return decode(body)
     except msgspec.ValidationError as error:
@@ -118,7 +127,7 @@ def _pointer(path: str) -> str:
 # ---- repeated keys -------------------------------------------------------------------------------
 
 
-def _refuse_repeated_keys(body: bytes, *, texts: int) -> None:
+def refuse_repeated_keys(body: bytes, *, texts: int) -> None:
     """Refuse a JSON object with a key twice: decoders silently let the last one win.
 
     What was decoded tells how many JSON strings there must have been, keys and values, and each
@@ -156,8 +165,8 @@ def _faults(request: ScoresRequest, columns: Columns) -> Iterator[Fault]:
     seen: set[str] = set()
     for position, spell in enumerate(request.spells):
         place = f"#/spells/{position}"
-        yield from _identifier(spell.spell_id, f"{place}/spell_id")
-        yield from _identifier(spell.subject_id, f"{place}/subject_id")
+        yield from identifier_faults(spell.spell_id, f"{place}/spell_id")
+        yield from identifier_faults(spell.subject_id, f"{place}/subject_id")
         if spell.spell_id in seen:
             yield Fault(f"{place}/spell_id", "each spell once expected, found one repeated")
         seen.add(spell.spell_id)
@@ -170,7 +179,7 @@ def _faults(request: ScoresRequest, columns: Columns) -> Iterator[Fault]:
 def _is_sound(columns: Columns, known: set[str]) -> bool:
     """Whether all events pass: each distinct text once, then the span of the moments."""
     others = {other for other in columns.spell_id if isinstance(other, str)} - known
-    if any(True for other in others for _ in _identifier(other, "")):
+    if any(True for other in others for _ in identifier_faults(other, "")):
         return False
     if not is_opaque(" ".join(set(columns.code)) or " "):  # one search for them all
         return False
@@ -181,16 +190,22 @@ def _is_sound(columns: Columns, known: set[str]) -> bool:
 
 def _event_faults(event: Event, place: str) -> Iterator[Fault]:
     if isinstance(event.spell_id, str):
-        yield from _identifier(event.spell_id, f"{place}/spell_id")
+        yield from identifier_faults(event.spell_id, f"{place}/spell_id")
     if not is_opaque(event.code):
         yield Fault(f"{place}/code", _NO_CONTROLS)
+    yield from year_faults(event, place)
+
+
+def year_faults(event: Event | LiveEvent, place: str) -> Iterator[Fault]:
+    """Moments of an event that lie outside the years which can be meant."""
     for name in ("time", "recorded_at"):
         moment = getattr(event, name)
         if isinstance(moment, datetime) and not FIRST_YEAR <= moment.year <= LAST_YEAR:
             yield Fault(f"{place}/{name}", _YEARS)
 
 
-def _identifier(text: str, place: str) -> Iterator[Fault]:
+def identifier_faults(text: str, place: str) -> Iterator[Fault]:
+    """What is wrong with an identifier: control characters, the shape of an NHS number."""
     if not is_opaque(text):
         yield Fault(place, _NO_CONTROLS)
     elif looks_like_nhs_number(text):

@@ -22,9 +22,11 @@ from service.body import expect_json, read_body
 from service.envelope import INFO, send_body
 from service.logs import LOGGER
 from service.problems import Fault, Problem, unavailable
-from service.record import AuditUnavailable
+from service.record import AuditRow, AuditUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.types import Receive, Scope, Send
 
     from service.parts import Parts
@@ -69,7 +71,7 @@ class Scores:
             sites=caller.sites,
         )
         done = await self._answer(body, model, asker, reasons=reasons)
-        await self._keep(done)
+        await keep_account(parts, done.audit)
         parts.shadow.offer(body, asker)
         parts.metrics.answered(done)
         info.notes = {
@@ -87,17 +89,24 @@ class Scores:
             return answer()
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
 
-    async def _keep(self, done: Answered) -> None:
-        """Put an answer on the record; without it no answer, unless the settings allow it."""
-        try:
-            await self._parts.audit.append(done.audit)
-        except AuditUnavailable as error:
-            self._parts.metrics.audit_failures.inc()
-            _log.error("audit not kept", extra={"fields": {"error": str(error)}})
-            if not self._parts.settings.unaudited_answers:
-                raise unavailable(
-                    "The audit cannot be written.", retry_after_seconds=RETRY_AUDIT_SECONDS
-                ) from None
+
+async def keep_account(parts: Parts, rows: Sequence[AuditRow]) -> None:
+    """Put an answer on the record; without it no answer, unless the settings allow it.
+
+    Raises
+    ------
+    Problem
+        503.
+    """
+    try:
+        await parts.audit.append(rows)
+    except AuditUnavailable as error:
+        parts.metrics.audit_failures.inc()
+        _log.error("audit not kept", extra={"fields": {"error": str(error)}})
+        if not parts.settings.unaudited_answers:
+            raise unavailable(
+                "The audit cannot be written.", retry_after_seconds=RETRY_AUDIT_SECONDS
+            ) from None
 
 
 def authorise(parts: Parts, scope: Scope, needed: KeyScope | None) -> Caller:

@@ -23,6 +23,21 @@ def yes_or_no(text: str) -> bool:
     return {"yes": True, "no": False}[text]
 
 
+def share(text: str) -> float:
+    """Read a number from 0 to 1."""
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ValueError
+    return number
+
+
+def clock_kind(text: str) -> str:
+    """Read what the time is."""
+    if text not in {"wall", "data"}:
+        raise ValueError
+    return text
+
+
 def level(text: str) -> str:
     """Read how severe a log line must be."""
     if text not in {"debug", "info", "warning", "error"}:

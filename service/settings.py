@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from feature_store.errors import BadInput
-from service.setting_kinds import about, file_or_https, level, path, positive, yes_or_no
+from service.setting_kinds import (
+    about,
+    clock_kind,
+    file_or_https,
+    level,
+    path,
+    positive,
+    share,
+    yes_or_no,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +135,44 @@ class Settings:
         metadata=about(
             "Patients a discharge hub can take on in a day", "a whole number from 1", positive
         ),
+    )
+    worklist_seconds: int = field(
+        default=60,
+        metadata=about(
+            "Seconds before a worklist is scored again", "a whole number from 1", positive
+        ),
+    )
+    stale_hours: int = field(
+        default=6,
+        metadata=about(
+            "Hours of silence after which patients of a site are not scored",
+            "a whole number from 1",
+            positive,
+        ),
+    )
+    least_completeness: float = field(
+        default=0.1,
+        metadata=about(
+            "Completeness below which a patient of the live store is not scored",
+            "a number from 0 to 1",
+            share,
+        ),
+    )
+    clock: str = field(
+        default="wall",
+        metadata=about(
+            "Whose time the live store goes by: wall, or in a replay its data",
+            "wall or data",
+            clock_kind,
+        ),
+    )
+    adt_facilities: str | None = field(
+        default=None,
+        metadata=about("Facilities (MSH-4, by commas) that may send ADT (default: any)", "a text"),
+    )
+    adt_test: bool = field(
+        default=False,
+        metadata=about("Whether ADT of test patients is taken", "yes or no", yes_or_no),
     )
     unaudited_answers: bool = field(
         default=False,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
+    func,
     or_,
     select,
     union,
@@ -30,6 +31,8 @@ from feature_store.live.schema import EVENTS, LINKS, MOVES, RETRACTIONS
 _SIZES: Final = (1, 20, 400)
 """Patients a query: few different statements, so that each is put into words but once. SQLite
 takes no more than 500 terms of a union."""
+
+_ONE_BATCH: Final = 10_000
 
 Moment = int | BindParameter[int]
 
@@ -64,6 +67,15 @@ def read_histories(connection: Connection, subjects: Sequence[int], *, as_of: in
         told = {f"subject_{place}": subject for place, subject in enumerate(some)}
         rows += connection.execute(_query(size), {"as_of": as_of, **told}).all()
     return to_events(rows)
+
+
+def last_recording(connection: Connection) -> int:
+    """When the newest of the events that came last was recorded; the beginning of time without one.
+
+    Looks at as many as one batch can bring: for a replay, which brings events in their order.
+    """
+    last = select(EVENTS.c.recorded_at).order_by(EVENTS.c.id.desc()).limit(_ONE_BATCH).subquery()
+    return int(connection.scalar(select(func.max(last.c.recorded_at))) or 0)
 
 
 def to_events(rows: Iterable[Any]) -> Events:

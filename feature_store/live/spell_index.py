@@ -98,6 +98,18 @@ def _owners(connection: Connection, at: int) -> dict[int, int]:
     return {row.spell_id: row.subject_id for row in connection.execute(query)}
 
 
+def read_marks(connection: Connection, spell: int, *, at: int) -> set[str] | None:
+    """Which of start and end of a spell were known at a moment; None if nothing ever was said."""
+    if not connection.scalar(select(EVENTS.c.id).where(EVENTS.c.spell_id == spell).limit(1)):
+        return None
+    query = (
+        select(EVENTS.c.code)
+        .outerjoin(RETRACTIONS, RETRACTIONS.c.event_id == EVENTS.c.id)
+        .where(EVENTS.c.spell_id == spell, EVENTS.c.code.in_(MARKS), known_at(at))
+    )
+    return set(connection.scalars(query))
+
+
 # ---- keeping up ----------------------------------------------------------------------------------
 
 

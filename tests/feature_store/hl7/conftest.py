@@ -22,7 +22,7 @@ def adt(trigger, at, *, number, patient="P1", visit="V1", old=None, old_visit=""
     """One ADT message; ``said`` by the names of :mod:`feature_store.hl7.statement`."""
     pv1 = {2: "class", 4: "method", 10: "specialty", 14: "source", 36: "way_out", 37: "destination"}
     pv1 = {place: said.get(name, "") for place, name in pv1.items()}
-    pv1[3] = "^".join([said.get("ward", ""), "", "", said.get("site", "")])
+    pv1[3] = "^".join([said.get("ward", ""), "", said.get("bed", ""), said.get("site", "")])
     pv1[19] = visit
     for place, name in ((44, "admitted_at"), (45, "discharged_at")):
         value = said.get(name, "")

@@ -53,6 +53,17 @@ def test_a02_moves_and_a_new_bed_is_no_move(ward):
     assert wards == [("WARD//A", 0.0, None), ("WARD//B", 1.0, None)]
 
 
+def test_a_bed_is_of_its_ward_and_is_shown_with_it(ward):
+    ward.send("A01", **IN | {"ward": "A", "bed": "1"})
+    ward.send("A02", ward="A", bed="2")
+    ward.send("A02", ward="B", bed="2")
+    beds = [fact for fact in ward.facts() if fact[0].startswith("BED")]
+    assert beds == [("BED//1", 0.0, None), ("BED//2", 1.0, None), ("BED//2", 2.0, None)]
+    assert [(one.ward, one.bed) for one in ward.store.inpatients(ward.clock)] == [("B", "2")]
+    ward.send("A02", ward="C")
+    assert [(one.ward, one.bed) for one in ward.store.inpatients(ward.clock)] == [("C", None)]
+
+
 def test_a12_restores_the_ward_before(ward):
     ward.send("A01", **IN)
     ward.send("A02", ward="B")

@@ -24,6 +24,7 @@ saying = st.fixed_dictionaries(
         "class": st.sampled_from(["I", "D", "O", '""']),
         "ward": st.sampled_from(["A", "B", "C", '""']),
         "site": st.sampled_from(["X", "Y"]),
+        "bed": st.sampled_from(["1", "2", '""']),
         "method": st.sampled_from(["21", "11", '""', "zz"]),
         "specialty": st.sampled_from(["300", "430"]),
         "admitted_at": st.integers(-9, 0).map(lambda hours: NOW + hours * HOUR),

@@ -1,0 +1,120 @@
+"""``POST /v1/events`` and its retraction: all or nothing, once, and never a value in an error."""
+
+from contextlib import closing
+
+import pytest
+from feature_store.clock import DAY, HOUR
+from feature_store.identity import Identity, read_key
+from feature_store.live import open_store
+
+
+@pytest.fixture
+def batch(trust):
+    return trust.stay("1", trust.now - 2 * DAY)
+
+
+def test_events_are_kept_once(trust, hub, batch):
+    assert trust.add(hub, batch) == {"added": len(batch), "known": 0}
+    assert trust.add(hub, batch) == {"added": 0, "known": len(batch)}
+
+
+def test_what_was_sent_is_in_the_store_under_pseudonyms(trust, one_hub, batch, settings):
+    trust.add(one_hub, batch)
+    identity = Identity(read_key(settings.var / "pseudonym.key"))
+    with closing(open_store(settings.database)) as store:
+        events = store.history(identity.subject("P1"), as_of=trust.now)
+        (inpatient,) = store.inpatients(trust.now)
+    assert len(events) == len(batch)
+    assert inpatient.spell_id == identity.spell("S1")
+    assert (inpatient.site, inpatient.ward, inpatient.bed) == ("RXX01", "W1", "B1")
+
+
+def test_names_lie_sealed(trust, one_hub, batch, settings):
+    for event in batch:
+        event["spell_id"] = event["spell_id"] and "SPELL-OF-FEATHERSTONEHAUGH"
+    trust.add(one_hub, batch)
+    assert (
+        one_hub.get("/v1/worklist", params={"at": batch[-2]["recorded_at"]}).json()["inpatients"]
+        == 1
+    )
+    written = b"".join(path.read_bytes() for path in settings.var.rglob("*") if path.is_file())
+    assert b"FEATHERSTONEHAUGH" not in written
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "fault"),
+    [
+        (0, {"code": ""}, ("#/events/0/code", "str of length >= 1 expected")),
+        (1, {"code": "A\u0007"}, ("#/events/1/code", "text without control characters expected")),
+        (2, {"time": "yesterday"}, ("#/events/2/time", "a moment as RFC 3339 text expected")),
+        (2, {"time": "1812-01-01T00:00:00Z"}, ("#/events/2/time", "a moment from 1900 to 2199 expected")),
+        (3, {"more": 1}, ("#/events/3", "a field that is not known; see /docs")),
+        (4, {"numeric_value": True}, ("#/events/4/numeric_value", "float | null expected, got bool")),
+        (0, {"time": None}, ("#/events/0", "a time and a spell for every SPELL_START and SPELL_END expected")),
+        (7, {"numeric_value": 431.0}, ("#/events/7", "a value of its family's value set and range expected")),
+        (1, {"code": "ADMISSION_METHOD//zz"}, ("#/events/1", "a value of its family's value set and range expected")),
+        (1, {"subject_id": "943 476 5919"}, ("#/events/1/subject_id", "another identifier expected: this has the shape of an NHS number")),
+        (1, {"time": "2150-01-01T00:00:00Z"}, ("#/events/1", "a time from 1900 to 400 days ahead expected")),
+    ],
+)  # fmt: skip
+def test_one_bad_event_keeps_all_out(trust, one_hub, batch, place, change, fault):
+    answer = one_hub.post("/v1/events", json={"events": replaced(batch, place, change)})
+    assert trust.problem(answer) == (422, [fault])
+    assert trust.add(one_hub, batch)["added"] == len(batch)
+
+
+def replaced(batch, place, change):
+    return [event | change if row == place else event for row, event in enumerate(batch)]
+
+
+@pytest.mark.parametrize("size", [0, 10_001])
+def test_a_batch_has_one_to_ten_thousand_events(trust, one_hub, size):
+    events = [trust.fact("P", None, "SEX//1", None)] * size
+    status, faults = trust.problem(one_hub.post("/v1/events", json={"events": events}))
+    assert (status, [pointer for pointer, _ in faults]) == (422, ["#/events"])
+
+
+def test_a_repeated_key_is_refused(trust, one_hub):
+    body = '{"events": [{"subject_id": "P", "spell_id": null, "code": "SEX//1", "code": "SEX//2", "time": null}]}'
+    answer = one_hub.post("/v1/events", content=body, headers={"Content-Type": "application/json"})
+    assert trust.problem(answer)[0] == 422
+
+
+def test_what_is_taken_back_no_longer_holds_and_did_until_then(trust, hub, batch):
+    trust.add(hub, batch)
+    (age,) = (event for event in batch if event["code"] == "AGE")
+    answer = hub.post("/v1/events/retract", json={"events": [age]})
+    assert answer.json() == {"retracted": 1}
+    assert hub.post("/v1/events/retract", json={"events": [age]}).json() == {"retracted": 0}
+    path = "/v1/spells/S1/score"
+    (before,) = hub.get(
+        path, params={"at": trust.stamp(trust.now - 2 * DAY + 3 * HOUR), "reasons": "all"}
+    ).json()["scores"]
+    assert "AGE" not in before["missing"]
+
+
+def test_a_store_that_is_away_is_503_and_comes_back_without_a_restart(
+    trust, make_client, real_model, settings, batch
+):
+    gone = settings.var / "later" / "live.db"
+    settings.var.mkdir(parents=True)
+    gone.parent.write_text("in the way")
+    client = make_client(real_model, database_url=f"sqlite:///{settings.var}/audit.db")
+    live = live_of(client)
+    live._url = f"sqlite:///{gone}"
+    for _ in range(2):
+        answer = client.post("/v1/events", json={"events": batch})
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "2"
+    gone.parent.unlink()
+    assert trust.add(client, batch)["added"] == len(batch)
+
+
+def live_of(client):
+    """The part of the service that opens the store."""
+    (route,) = (one for one in client.app.routes if getattr(one, "path", "") == "/v1/events")
+    return next(
+        cell.cell_contents
+        for cell in route.endpoint.__closure__
+        if type(cell.cell_contents).__name__ == "Live"
+    )
