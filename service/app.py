@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from feature_store.errors import BadInput
 from service.door import make_access
 from service.envelope import Envelope
 from service.feedback import feedback
@@ -66,6 +67,9 @@ def create_app(
         Settings, keys, database or model folder cannot be used; nothing was started.
     """
     settings = settings or Settings.from_environment(os.environ)
+    if settings.clock == "data" and settings.is_guarded:
+        msg = "HOMEWARD_CLOCK: data is for replays on this machine, not beside API keys or tokens"
+        raise BadInput(msg)
     shelf, challenger, metrics = Shelf(), Shelf(), Metrics()
     secret = pseudonym_secret(settings)
     kept = audit or open_audit(settings.database)
@@ -135,7 +139,7 @@ def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
             RequestValidationError: _as_problem,
         },
     )
-    app.state.parts = parts
+    app.state.parts, app.state.live = parts, live
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
     app.include_router(feedback(parts))
     app.include_router(operations(parts))

@@ -83,11 +83,14 @@ def _path(path: str, operations: dict[str, Any]) -> Iterator[str]:
 
 
 def _request(path: str, request: dict[str, Any]) -> Iterator[str]:
-    content = request["content"]["application/json"]
-    yield f"<h3>Request: {_type(content['schema'])}</h3><pre>{_json(content['example'])}</pre>"
-    yield "<p>With this in <code>request.json</code>:</p><pre>"
-    yield f"curl -s http://127.0.0.1:8000{escape(path)} -H 'Content-Type: application/json' "
-    yield "--data @request.json</pre>"
+    ((media, content),) = request["content"].items()
+    example = content["example"]
+    shown = escape(example) if isinstance(example, str) else _json(example)
+    file = "request.json" if media == "application/json" else "request.txt"
+    yield f"<h3>Request: {_type(content['schema'])}</h3><pre>{shown}</pre>"
+    yield f"<p>With this in <code>{file}</code>:</p><pre>"
+    yield f"curl -s http://127.0.0.1:8000{escape(path)} -H 'Content-Type: {escape(media)}' "
+    yield f"--data-binary @{file}</pre>"
 
 
 def _response(response: dict[str, Any]) -> str:

@@ -77,6 +77,8 @@ def operations(parts: Parts) -> APIRouter:
 def readiness(parts: Parts, request_id: str) -> Response:
     """Say whether the service can answer, and how well."""
     checks = [_model_check(parts.shelf), *_challenger_check(parts), _keys_check(parts)]
+    if parts.settings.clock == "data":
+        checks.append(wire.Check("clock", "degraded", "a replay: now is when its data end"))
     model = parts.shelf.model
     if model is None:
         kind = KINDS[503]

@@ -12,16 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from feature_store.errors import BadInput
-from service.setting_kinds import (
-    about,
-    clock_kind,
-    file_or_https,
-    level,
-    path,
-    positive,
-    share,
-    yes_or_no,
-)
+from service import setting_kinds as kinds
+from service.setting_kinds import about, file_or_https, level, path, positive, yes_or_no
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +147,7 @@ class Settings:
         metadata=about(
             "Completeness below which a patient of the live store is not scored",
             "a number from 0 to 1",
-            share,
+            kinds.share,
         ),
     )
     clock: str = field(
@@ -163,7 +155,7 @@ class Settings:
         metadata=about(
             "Whose time the live store goes by: wall, or in a replay its data",
             "wall or data",
-            clock_kind,
+            kinds.clock_kind,
         ),
     )
     adt_facilities: str | None = field(

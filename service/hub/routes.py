@@ -82,8 +82,9 @@ def _answers_out(router: APIRouter, parts: Parts, desk: Desk) -> None:
     live = desk.live
 
     @router.get(SPELL_SCORE, summary="Score a spell of the live store", openapi_extra=SPELL)
-    async def spell(request: Request, spell_id: str) -> Response:
+    async def spell(request: Request) -> Response:
         """Score one spell as it is known now, or was known at a moment."""
+        spell_id = request.path_params["spell_id"]
         caller = authorise(parts, request.scope, Scope.SCORES)
         if len(spell_id) > _LONGEST_NAME or not is_opaque(spell_id):
             raise Problem(404, "There is no such spell here.")

@@ -1,0 +1,59 @@
+"""A marked surname, number and value go in by the doors of the live store, and show in no answer."""
+
+import json
+import logging
+
+import pytest
+
+from service.logs import JsonLines
+
+SURNAME, NHS_NUMBER, VALUE = "Featherstonehaugh", "9434765919", "31.4159"
+MARKS = (SURNAME, NHS_NUMBER, VALUE)
+JSON = {"Content-Type": "application/json"}
+HL7 = {"Content-Type": "application/hl7-v2"}
+
+
+@pytest.fixture
+def log(caplog):
+    """Everything that any logger would write, as it would be written."""
+    caplog.set_level(logging.DEBUG)
+    return lambda: "\n".join(
+        JsonLines().format(record)
+        for record in caplog.records
+        if not record.name.startswith("httpx")  # the caller in this test
+    )
+
+
+def calls(trust):
+    good = json.dumps({"events": trust.stay("1", trust.now)})
+    for mark in MARKS:
+        for path in ("/v1/events", "/v1/events/retract"):
+            yield "POST", path, JSON, good.replace("S1", mark)
+            yield "POST", path, JSON, good.replace("NEWS2", mark)
+            yield "POST", path, JSON, good.replace("SEX//2", f"SEX//{mark}")
+            yield "POST", path, JSON, good.replace('"AGE"', f'"AGE", "{mark}": 1')
+            yield "POST", path, JSON, good.replace("84", f'"{mark}"')
+            yield "POST", path, JSON, good.replace("84", "9" + VALUE)
+            yield "POST", path, JSON, good[:-9] + mark
+            yield "POST", path, {"Content-Type": mark}, good
+        yield "POST", "/v1/adt", HL7, mark
+        yield "POST", "/v1/adt", HL7, f"MSH|^~\\&|{mark}|{mark}|||{mark}||ADT^A01|{mark} |P|2.4"
+        yield "POST", "/v1/adt", HL7, f"MSH|^~\\&|P|R|||2026||ADT^A01|1|P|2.4\rPID|||{mark}||{mark}"
+        yield "GET", f"/v1/worklist?at={mark}", {}, None
+        yield "GET", f"/v1/worklist?{mark}=1", {}, None
+        yield "GET", f"/v1/worklist?limit={mark}", {}, None
+        yield "GET", f"/v1/spells/{mark}{mark}/score", {}, None
+        yield "GET", f"/v1/spells/{mark}/score?reasons={mark}", {}, None
+
+
+def test_no_mark_shows_in_an_answer_the_log_or_the_metrics(trust, one_hub, log):
+    shown, statuses = [], set()
+    for method, path, headers, content in calls(trust):
+        answer = one_hub.request(method, path, headers=headers, content=content)
+        statuses.add(answer.status_code)
+        if "|ACK" not in answer.text:  # an acknowledgement names its sender and its message
+            shown.append(answer.text)
+    assert statuses == {200, 404, 415, 422}
+    everything = "\n".join([*shown, log(), one_hub.get("/metrics").text]).lower()
+    for mark in MARKS:
+        assert mark.lower() not in everything
