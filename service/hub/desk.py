@@ -6,7 +6,6 @@ import asyncio
 from functools import partial
 from typing import Final
 
-from feature_store.hl7 import Feed
 from service.access import Caller
 from service.answering import Asker, ServedModel
 from service.hub.board import Board, make_board
@@ -41,7 +40,7 @@ class Desk:
         self._morning = Morning()
         settings = parts.settings
         facilities = frozenset((settings.adt_facilities or "").replace(",", " ").split())
-        self.feed = Feed(facilities or None, live=not settings.adt_test)
+        self.facilities = facilities or None
         self._limits = Limits(
             stale_hours=settings.stale_hours, least_completeness=settings.least_completeness
         )

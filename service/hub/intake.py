@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from feature_store.clock import to_microseconds
 from feature_store.errors import BadEvents
 from feature_store.events import NO_SPELL, NO_TIME, Events
-from feature_store.hl7 import Ack, Feed, process
 from feature_store.identity import Identity
 from feature_store.live import Appended
 from feature_store.live.names import seal_names
@@ -29,6 +28,9 @@ from service.reading import (
     year_faults,
 )
 from service.wire_live import EventsAnswer, EventsRequest, LiveEvent, RetractedAnswer
+
+if TYPE_CHECKING:
+    from feature_store.hl7 import Ack
 
 _decode: Final = msgspec.json.Decoder(EventsRequest).decode
 
@@ -66,14 +68,26 @@ def retract_events(live: Live, body: bytes) -> RetractedAnswer:
     return RetractedAnswer(live.store.retract(events, at=live.moment()))
 
 
-def take_message(live: Live, body: bytes, feed: Feed) -> Ack:
+def take_message(live: Live, body: bytes, *, facilities: frozenset[str] | None, tests: bool) -> Ack:
     """Keep an ADT message, and what follows from it.
+
+    Parameters
+    ----------
+    live : Live
+    body : bytes
+    facilities : frozenset of str or None
+        That may send; None: any.
+    tests : bool
+        Whether test patients and training messages are taken.
 
     Raises
     ------
     StoreUnavailable
         Nothing was kept, and nothing may be acknowledged.
     """
+    from feature_store.hl7 import Feed, process  # noqa: PLC0415 - of use to a feed of messages only
+
+    feed = Feed(facilities, live=not tests)
     return process(body, live.store, live.now(), identity=Identity(live.secret), feed=feed)
 
 

@@ -72,7 +72,9 @@ def _facts_in(router: APIRouter, parts: Parts, desk: Desk) -> None:
         _feeder(parts, request)
         expect_media(info.headers, _HL7_TYPES)
         body = await read_body(request.receive, info.headers, most_mib=_MESSAGE_MIB)
-        ack = await live.run(partial(take_message, live, body, desk.feed))
+        tests = parts.settings.adt_test
+        take = partial(take_message, live, body, facilities=desk.facilities, tests=tests)
+        ack = await live.run(take)
         parts.metrics.messages_in.labels(ack.outcome).inc()
         info.notes = {"ack": ack.code, "outcome": ack.outcome}
         return Response(ack.text, media_type=HL7)

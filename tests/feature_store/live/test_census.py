@@ -114,15 +114,8 @@ class Played:
         trigger, patient, visit, hour = said
         other = PEOPLE[PEOPLE.index(patient) - 1]
         old = {"old": other} if trigger in {"A40", "A45"} else {}
-        who = {"patient": patient, "visit": visit}
-        raw = message(
-            trigger,
-            NOW + hour * HOUR,
-            number=next(self.numbers),
-            patient=patient,
-            visit=visit,
-            **old,
-        )
+        who = {"number": next(self.numbers), "patient": patient, "visit": visit}
+        raw = message(trigger, NOW + hour * HOUR, **who, **old)
         process(raw, self.store, NOW + hour * HOUR, identity=IDENTITY, feed=Feed())
 
     def ask(self, hour):

@@ -1,4 +1,4 @@
-"""A marked surname, number and value go in by the doors of the live store, and show in no answer."""
+"""A marked surname, number and value go in by the doors of the live store, and show nowhere."""
 
 import json
 import logging
