@@ -55,7 +55,7 @@ def with_feedback(
     """Entries with what was last said of each spell by the moment of the board."""
     told = []
     for entry in entries:
-        row = feedback.get(board.spells.get(entry.spell_id, -1))
+        row = feedback.get(board.spells[entry.spell_id])
         told.append(entry if row is None else _with(entry, row))
     return told
 
