@@ -131,15 +131,7 @@ class Dataset:
 
     def read_shards(self) -> Iterator[Events]:
         """Events of one shard after another: whole subjects, in order."""
-        for shard in self.shards:
-            try:
-                # Codes repeat: read as a dictionary they need not be spelt out for every event.
-                table = pq.read_table(shard, read_dictionary=["code"])
-            except (pa.ArrowInvalid, OSError) as error:
-                kind = type(error).__name__
-                msg = f"events/{shard.name}: Parquet expected, cannot be read ({kind})"
-                raise BadInput(msg) from error
-            yield from_table(table).in_order()
+        return map(read_shard, self.shards)
 
     def read(self) -> Events:
         """All events at once: for datasets that fit in memory."""
@@ -154,6 +146,24 @@ class Dataset:
                 table["code"], table["description"], table["unit"], strict=True
             )
         }
+
+
+def read_shard(path: Path) -> Events:
+    """Events of one shard: whole subjects, in order.
+
+    Raises
+    ------
+    BadInput
+        It is not Parquet, or lacks a column.
+    """
+    try:
+        # Codes repeat: read as a dictionary they need not be spelt out for every event.
+        table = pq.read_table(path, read_dictionary=["code"])
+    except (pa.ArrowInvalid, OSError) as error:
+        kind = type(error).__name__
+        msg = f"events/{path.name}: Parquet expected, cannot be read ({kind})"
+        raise BadInput(msg) from error
+    return from_table(table).in_order()
 
 
 def open_dataset(path: Path) -> Dataset:

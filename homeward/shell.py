@@ -127,6 +127,10 @@ def run(arguments: Sequence[str]) -> int:
     return answer if isinstance(answer, int) else 0
 
 
+_EXTRA_OF: Final = {"pyspark": "spark"}
+"""Libraries that come with another extra than ``train``."""
+
+
 def _failed(error: Exception, *, with_traceback: bool) -> int:
     if with_traceback:
         traceback.print_exception(error)
@@ -139,7 +143,7 @@ def _failed(error: Exception, *, with_traceback: bool) -> int:
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] not in ROOMS:
         click.echo(
             f"homeward: this command needs the library {error.name}, which is not installed here; "
-            "install homeward with its 'train' extra",
+            f"install homeward with its '{_EXTRA_OF.get(error.name or '', 'train')}' extra",
             err=True,
         )
         return BAD_USAGE

@@ -66,8 +66,30 @@ class Batch:
     refused: dict[str, int]
 
 
+Report = Callable[[str], None]
+"""Takes lines of progress."""
+
+Engine = Callable[[Bundle, Dataset, int, Report], Iterator[pa.Table]]
+"""From a moment, tables of ``SCHEMA`` that hold each inpatient once, in any order."""
+
+
+def local_engine(
+    bundle: Bundle, dataset: Dataset, moment: int, report: Report
+) -> Iterator[pa.Table]:
+    """Score one shard after another in this process."""
+    for number, events in enumerate(dataset.read_shards(), start=1):
+        yield score_shard(bundle, events, moment, synthetic=dataset.manifest.synthetic)
+        report(f"shard {number} of {len(dataset.shards)}")
+
+
 def score_inpatients(
-    bundle: Bundle, dataset: Dataset, *, at: datetime, out: Path, report: Callable[[str], None]
+    bundle: Bundle,
+    dataset: Dataset,
+    *,
+    at: datetime,
+    out: Path,
+    report: Report,
+    engine: Engine = local_engine,
 ) -> Batch:
     """Score everybody who was in hospital at a moment, as they were known then.
 
@@ -81,6 +103,8 @@ def score_inpatients(
         ``.csv`` or ``.parquet``; appears whole or not at all.
     report : callable
         Takes lines of progress.
+    engine : callable, optional
+        Where the shards are scored.
 
     Raises
     ------
@@ -94,19 +118,20 @@ def score_inpatients(
     if moment > dataset.manifest.until:
         msg = "--at: a moment within the data expected, got one after its end"
         raise BadInput(msg)
-    tables, refused = [], Counter[str]()
-    for number, events in enumerate(dataset.read_shards(), start=1):
-        snapshots = inpatients_at(events, moment)
-        answers = score(bundle, events, snapshots, reasons=_REASONS)
-        refused.update(answer.detail for answer in answers if isinstance(answer, Refusal))
-        tables.append(_table(snapshots, answers, synthetic=dataset.manifest.synthetic))
-        report(f"shard {number} of {len(dataset.shards)}")
-    table = pa.concat_tables(tables).sort_by("spell_id")
+    table = pa.concat_tables(engine(bundle, dataset, moment, report)).sort_by("spell_id")
     if not table.num_rows:
         msg = "--at: a moment at which somebody was in hospital expected, found nobody"
         raise BadInput(msg)
     _write(table, out)
+    refused = Counter(table["refused"].drop_null().to_pylist())
     return Batch(scored=table.num_rows - refused.total(), refused=dict(refused))
+
+
+def score_shard(bundle: Bundle, events: Events, moment: int, *, synthetic: bool) -> pa.Table:
+    """Rows of ``SCHEMA`` of those in hospital at a moment, among the subjects of these events."""
+    snapshots = inpatients_at(events, moment)
+    answers = score(bundle, events, snapshots, reasons=_REASONS)
+    return _table(snapshots, answers, synthetic=synthetic)
 
 
 def inpatients_at(events: Events, moment: int) -> Snapshots:

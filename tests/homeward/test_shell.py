@@ -91,6 +91,7 @@ def test_help_of_every_command_has_an_example_and_loads_nothing_heavy():
         (click.FileError("x.csv", "no such file"), 2, "Error: "),
         (KeyboardInterrupt(), 130, ""),
         (ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm"), 2, "'train' extra"),
+        (ModuleNotFoundError("No module named 'pyspark'", name="pyspark"), 2, "'spark' extra"),
         (ModuleNotFoundError("No module named 'models.x'", name="models.x"), 1, "unforeseen"),
     ],
 )

@@ -1,0 +1,137 @@
+"""The rows of the Spark engine are the rows of the local one, to the last bit."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from feature_store.clock import DAY, to_microseconds, to_moment
+from feature_store.compute import compute_features
+from feature_store.errors import BadInput
+from training.batch import inpatients_at, score_inpatients
+
+pytestmark = pytest.mark.java
+
+AT = to_moment(20_000 * DAY + 250 * DAY + DAY // 4)
+
+
+def quiet(_line):
+    return None
+
+
+@pytest.fixture(scope="module")
+def session():
+    from training.spark import open_session
+
+    with open_session("local[2]") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def four_shards(trained, tmp_path_factory, write_events):
+    """The same events in four shards, so that workers are used more than once."""
+    _, dataset, _ = trained
+    return write_events(tmp_path_factory.mktemp("spark") / "trust", dataset.read(), shards=4)
+
+
+def test_scores_are_those_of_the_local_engine(session, trained, four_shards, tmp_path):
+    from dataclasses import replace
+
+    from models.scope import ScopeRules
+    from training.spark import spark_engine
+
+    bundle = replace(trained[2].bundle, scope=ScopeRules(least_age_years=30))
+    batches, tables = [], []
+    for name, more in (("local", {}), ("spark", {"engine": partial(spark_engine, session)})):
+        out = tmp_path / f"{name}.parquet"
+        batches += [score_inpatients(bundle, four_shards, at=AT, out=out, report=quiet, **more)]
+        tables += [pq.read_table(out)]
+    assert batches[0] == batches[1]
+    assert batches[0].scored > 10
+    assert sum(batches[0].refused.values()) > 0
+    assert tables[0].schema.equals(tables[1].schema)
+    assert tables[0].equals(tables[1])  # bit for bit, which is closer than 1e-9
+
+
+@pytest.fixture(scope="module")
+def features(session, trained, four_shards):
+    from training.spark import features_of_inpatients
+
+    own = trained[2].bundle.model.feature_set
+    return features_of_inpatients(session, four_shards, own, to_microseconds(AT))
+
+
+def test_features_are_those_of_one_function_to_the_last_bit(features, trained):
+    _, dataset, made = trained
+    own, events = made.bundle.model.feature_set, dataset.read()
+    snapshots = inpatients_at(events, to_microseconds(AT))
+    matrix = compute_features(events, snapshots, own)
+    table = features.toArrow().sort_by("spell_id")
+    order = np.argsort(snapshots.spell_id)
+    np.testing.assert_array_equal(table["spell_id"].to_numpy(), snapshots.spell_id[order])
+    np.testing.assert_array_equal(table["days_so_far"].to_numpy(), snapshots.days_so_far[order])
+    found = np.column_stack([table[name].to_numpy() for name in own.names])
+    assert np.isnan(matrix).any()
+    assert found.tobytes() == np.ascontiguousarray(matrix[order]).tobytes()
+
+
+def test_a_registered_version_answers_the_same_as_a_spark_function(session, features, registered):
+    import mlflow
+    from pyspark.sql.functions import struct
+
+    from models.pyfunc import columns_of, predict_frame
+
+    made = registered[3]
+    columns = list(columns_of(made.bundle))
+    names = ("p_7", "p_14", "p_21", "p10", "p50", "p90", "p_death")
+    answer = mlflow.pyfunc.spark_udf(
+        session,
+        f"models:/{made.bundle.name}/1",
+        result_type=", ".join(f"{name} double" for name in names),
+        env_manager="local",
+    )
+    held = features.withColumn("answer", answer(struct(*columns))).toArrow()
+    expected = predict_frame(made.bundle, held.select(columns).to_pandas())
+    rows = held["answer"].to_pylist()
+    found = np.array([[row[name] for name in names] for row in rows], dtype=np.float64)
+    np.testing.assert_array_equal(found, expected[list(names)].to_numpy())
+
+
+def test_a_spoilt_shard_is_named_and_leaves_no_file(
+    session, trained, make_events, write_events, tmp_path
+):
+    from training.spark import spark_engine
+
+    dataset = write_events(tmp_path / "trust", make_events(60))
+    dataset.shards[1].write_bytes(b"nothing of the kind")
+    out = tmp_path / "scores.csv"
+    with pytest.raises(BadInput, match=r"events/00001.parquet: Parquet expected"):
+        score_inpatients(
+            trained[2].bundle,
+            dataset,
+            at=AT,
+            out=out,
+            report=quiet,
+            engine=partial(spark_engine, session),
+        )
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("session")
+def test_the_command_has_both_engines(registered, capsys, tmp_path):
+    from homeward import shell
+
+    home, made = registered[1], registered[3]
+    base = ["score", str(home / "trust"), "--at", AT.isoformat(), "--json"]
+    base += ["--model", f"models:/{made.bundle.name}/1"]
+    tables = []
+    for engine in (["local"], ["spark", "--spark-master", "local[2]"]):
+        out = tmp_path / f"{engine[0]}.parquet"
+        assert shell.run([*base, "--out", str(out), "--engine", *engine]) == 0
+        assert json.loads(capsys.readouterr().out)["scored"] > 0
+        tables += [pq.read_table(out)]
+    assert tables[0].equals(tables[1])
+    assert shell.run([*base, "--out", str(tmp_path / "x.csv"), "--spark-master", "local"]) == 2
+    assert "--engine spark expected" in capsys.readouterr().err
