@@ -73,11 +73,12 @@ def _spell(events: Events, spell: int, subject: int) -> dict[str, Any]:
     return {
         "spell_id": f"S{spell}",
         "subject_id": f"P{subject}",
-        "events": [_event(events, row) for row in rows],
+        "events": [as_event(events, row) for row in rows],
     }
 
 
-def _event(events: Events, row: int) -> dict[str, Any]:
+def as_event(events: Events, row: int) -> dict[str, Any]:
+    """One event as the service takes it, under plain names for plain numbers."""
     fact: dict[str, Any] = {"code": events.codes[events.code[row]], "time": None}
     if events.time[row] != NO_TIME:
         fact["time"] = to_moment(int(events.time[row])).isoformat()

@@ -43,6 +43,7 @@ COMMANDS: Final = MappingProxyType(
         "monitor": "Do the scores still come true: from the record and the store.",
         "retrain": "A challenger, if the monitor asks for one.",
         "listen": "HL7 v2 ADT messages (MLLP) into the live store.",
+        "replay": "Synthetic data into a running service, as if it happened now.",
     }
 )
 """Name to one line of help, in the order of the journey: listing them imports none of them."""

@@ -1,0 +1,168 @@
+"""A dataset told to a running service as time passes, only faster: a week in minutes.
+
+Everything keeps its time of day and moves by whole days, so that the period ends now. What was
+known when it begins is sent at once; then each fact is sent when it was recorded, by a clock that
+runs ``speed`` times as fast. The service goes by the same clock with ``HOMEWARD_CLOCK=data``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from feature_store.clock import DAY, SECOND, at_local_hour, local_day, to_moment
+from feature_store.dataset import open_dataset
+from feature_store.errors import BadInput, Refused
+from feature_store.events import NO_TIME, Events
+from feature_store.spells import find_spells
+from homeward.huddle import as_event
+
+BATCH: Final = 5000
+TICK_SECONDS: Final = 0.5
+"""How often facts are sent; of each tick all in one request, or several if it is many."""
+
+Post = Callable[[Sequence[dict[str, Any]]], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Story:
+    """Facts of a period, shifted to end now, in the order in which they become known.
+
+    Parameters
+    ----------
+    events : Events
+    known_at : ndarray of int64
+        When each becomes known, UTC microseconds, ascending.
+    begin, end : int
+        The period, UTC microseconds.
+    """
+
+    events: Events
+    known_at: np.ndarray[Any, np.dtype[np.int64]]
+    begin: int
+    end: int
+
+    def batches(self, after: int | None, until: int) -> list[list[dict[str, Any]]]:
+        """Facts that become known after a moment (None: ever) until another, by requests."""
+        end = int(np.searchsorted(self.known_at, until, side="right"))
+        first = 0 if after is None else int(np.searchsorted(self.known_at, after, side="right"))
+        rows = range(first, end)
+        return [
+            [_sent(self.events, row) for row in rows[place : place + BATCH]]
+            for place in range(0, len(rows), BATCH)
+        ]
+
+
+def read_story(folder: Path, *, start: str | None, days: int, now: int) -> Story:
+    """Read a period of a dataset.
+
+    Parameters
+    ----------
+    folder : Path
+    start : str or None
+        First day, as YYYY-MM-DD; None for the last days of the data.
+    days : int
+    now : int
+        UTC microseconds; the period ends on the latest day that is over by then.
+
+    Raises
+    ------
+    Refused
+        The data are not synthetic: nobody's real week is played to a service.
+    BadInput
+        Nobody was in hospital in that period.
+    """
+    dataset = open_dataset(folder)
+    if not dataset.manifest.synthetic:
+        raise Refused(["a replay takes synthetic data only; this dataset does not say it is"])
+    begin = _begin(start, dataset.manifest.until, days)
+    end = begin + days * DAY
+    events = _of_the_period(dataset.read(), begin, end)
+    if not len(events):
+        msg = f"{folder.name}: a period with inpatients expected, found none in these {days} days"
+        raise BadInput(msg)
+    shift = (now - end) // DAY * DAY
+    moved = replace(
+        events,
+        time=np.where(events.time == NO_TIME, NO_TIME, events.time + shift),
+        recorded_at=np.where(events.recorded_at == NO_TIME, NO_TIME, events.recorded_at + shift),
+    )
+    order = np.argsort(moved.visible_at, kind="stable")
+    moved = moved.take(order)
+    return Story(moved, moved.visible_at, begin + shift, end + shift)
+
+
+def _begin(start: str | None, until: int, days: int) -> int:
+    if start is None:
+        day = local_day(np.array([until], np.int64)) - days
+    else:
+        day = np.array([np.datetime64(start, "D").astype(np.int64)])
+    return int(at_local_hour(day, 0)[0])
+
+
+def _of_the_period(events: Events, begin: int, end: int) -> Events:
+    """All that became known by the end of those who were in hospital in the period."""
+    spells = find_spells(events)
+    here = spells.take((spells.start < end) & (spells.end > begin))
+    known = events.visible_at < end
+    return events.take(np.isin(events.subject_id, here.subject_id) & known)
+
+
+def _sent(events: Events, row: int) -> dict[str, Any]:
+    whose = {"subject_id": f"P{events.subject_id[row]}", "spell_id": None}
+    return whose | as_event(events, row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The world a replay happens in.
+
+    Parameters
+    ----------
+    post : callable
+        Sends facts.
+    seconds : callable
+        Monotonic seconds.
+    sleep : callable
+        Waits for so many seconds.
+    told : callable
+        Takes lines of progress.
+    """
+
+    post: Post
+    seconds: Callable[[], float]
+    sleep: Callable[[float], None]
+    told: Callable[[str], None]
+
+
+def play(story: Story, stage: Stage, *, speed: float) -> int:
+    """Send a story; return how many facts were sent.
+
+    Parameters
+    ----------
+    story : Story
+    stage : Stage
+    speed : float
+        Seconds of the story in a second.
+    """
+    sent = _send(story, stage, None, story.begin)
+    done, began = story.begin, stage.seconds()
+    while done < story.end:
+        stage.sleep(TICK_SECONDS)
+        passed = round((stage.seconds() - began) * speed * SECOND)
+        now = min(story.begin + passed, story.end)
+        sent += _send(story, stage, done, now)
+        done = now
+        stage.told(f"{to_moment(done):%a %d %b %H:%M}  {sent} facts")
+    return sent
+
+
+def _send(story: Story, stage: Stage, after: int | None, until: int) -> int:
+    batches = story.batches(after, until)
+    for batch in batches:
+        stage.post(batch)
+    return sum(map(len, batches))

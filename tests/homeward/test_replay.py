@@ -1,0 +1,75 @@
+"""A replay tells every fact of its period once, when it became known, and real data never."""
+
+from dataclasses import replace
+
+import pytest
+
+from feature_store.clock import DAY, HOUR
+from feature_store.dataset import fresh_folder, open_dataset, to_table, write_dataset
+from feature_store.errors import BadInput, Refused
+from feature_store.simulation import TrustSettings, simulate
+from homeward.replaying import BATCH, Stage, play, read_story
+
+NOW = 20_800 * DAY + 15 * HOUR
+
+
+@pytest.fixture(scope="module")
+def trust(tmp_path_factory):
+    """A small synthetic trust."""
+    folder = tmp_path_factory.mktemp("trusts") / "trust"
+    simulate(TrustSettings(spells=200, days=40, seed=5), folder)
+    return folder
+
+
+class World:
+    """A world whose time passes only while somebody sleeps."""
+
+    def __init__(self):
+        self.now, self.sent = 0.0, []
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def stage(self):
+        return Stage(
+            post=lambda batch: self.sent.append((self.now, batch)),
+            seconds=lambda: self.now,
+            sleep=self.sleep,
+            told=lambda _line: None,
+        )
+
+
+def test_every_fact_is_told_once_and_in_time(trust):
+    story, world = read_story(trust, start=None, days=7, now=NOW), World()
+    assert play(story, world.stage(), speed=10_000) == len(story.events)
+    told = [fact for _, batch in world.sent for fact in batch]
+    assert len({str(sorted(fact.items(), key=str)) for fact in told}) == len(told)
+    assert max(len(batch) for _, batch in world.sent) <= BATCH
+    later = [one for one in world.sent if one[0] > 0]
+    assert later
+    assert world.now == pytest.approx(7 * 86_400 / 10_000, abs=1.0)
+
+
+def test_the_period_ends_now_and_keeps_the_time_of_day(trust):
+    events = open_dataset(trust).read()
+    story = read_story(trust, start=None, days=7, now=NOW)
+    assert NOW - DAY < story.end <= NOW
+    assert story.end - story.begin == 7 * DAY
+    timed = story.events.time[story.events.time > 0]
+    assert set((timed % DAY).tolist()) <= set((events.time % DAY).tolist())
+    assert (story.known_at < story.end).all()
+    assert (story.known_at[1:] >= story.known_at[:-1]).all()
+
+
+def test_a_period_without_patients_is_refused(trust):
+    with pytest.raises(BadInput, match="inpatients expected"):
+        read_story(trust, start="1999-01-01", days=3, now=NOW)
+
+
+def test_data_that_are_not_synthetic_are_refused(trust, tmp_path):
+    dataset = open_dataset(trust)
+    with fresh_folder(tmp_path / "real") as folder:
+        tables = iter([to_table(dataset.read())])
+        write_dataset(folder, tables, replace(dataset.manifest, synthetic=False))
+    with pytest.raises(Refused, match="synthetic data only"):
+        read_story(tmp_path / "real", start=None, days=7, now=NOW)
