@@ -7,7 +7,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -16,10 +16,13 @@ from feature_store.errors import BadInput
 from service.door import make_access
 from service.envelope import Envelope
 from service.feedback import feedback
-from service.hub import Live, hub_routes
+from service.front import Front
+from service.hub import Desk, Live, hub_routes
 from service.identifiers import Pseudonyms, pseudonym_secret
 from service.metrics import Metrics
 from service.openapi import describe
+from service.pages.routes import Pages
+from service.pages.session import Sessions
 from service.parts import Parts
 from service.problems import KINDS, Problem
 from service.rates import Rates
@@ -143,12 +146,25 @@ def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
     app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
     app.include_router(feedback(parts))
     app.include_router(operations(parts))
-    app.include_router(hub_routes(parts, live))
+    desk = Desk(parts, live)
+    app.include_router(hub_routes(parts, desk))
+    app.include_router(_pages(parts, desk))
     app.add_middleware(
         Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
+
+
+def _pages(parts: Parts, desk: Desk) -> APIRouter:
+    """What people look at."""
+    settings = parts.settings
+    return Pages(
+        desk=Front(parts, desk),
+        access=parts.access,
+        sessions=Sessions(parts.pseudonyms.key_for("sessions"), tls=settings.behind_tls),
+        refresh_seconds=settings.worklist_seconds,
+    ).router()
 
 
 async def _as_problem(_request: Request, error: Exception) -> Any:

@@ -54,12 +54,24 @@ def feedback(parts: Parts) -> APIRouter:
         """
         caller = authorise(parts, request.scope, Scope.FEEDBACK)
         said = await _read(request)
-        await _check_known(parts, score_id, caller)
-        row = _row(said, score_id, caller, request.scope[INFO].request_id)
-        kept = await _keep(parts, row)
+        kept = await give(parts, said, score_id, caller, request.scope[INFO].request_id)
         return Response(wire.encode(_answer(kept)), media_type="application/json")
 
     return router
+
+
+async def give(
+    parts: Parts, said: wire.Feedback, score_id: str, caller: Caller, request_id: str
+) -> FeedbackRow:
+    """Put what a caller says of a score on the record, once.
+
+    Raises
+    ------
+    Problem
+        404: no such score, or not for this caller; 503: the record is away.
+    """
+    await _check_known(parts, score_id, caller)
+    return await _keep(parts, _row(said, score_id, caller, request_id))
 
 
 async def _read(request: Request) -> wire.Feedback:

@@ -100,6 +100,10 @@ class Pseudonyms:
         """Stand-in for a patient's identifier."""
         return self._identity.subject(identifier)
 
+    def key_for(self, purpose: str) -> bytes:
+        """32 bytes for another purpose; they tell nothing of the secret, nor of each other."""
+        return hmac.digest(self._secret, b"homeward:" + purpose.encode(), "sha256")
+
     def fingerprint(self, content: bytes) -> str:
         """Keyed hash of content: proves sameness, and cannot be guessed back from short content."""
         return hmac.digest(self._secret, content, "sha256").hex()

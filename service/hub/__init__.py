@@ -7,7 +7,8 @@ list, made once a minute at most), ``worklist`` (what one caller sees of it), ``
 patient), ``desk`` (keeps the board), ``queries``, ``documents`` and ``routes`` (HTTP).
 """
 
+from service.hub.desk import Desk
 from service.hub.live import Live
 from service.hub.routes import hub_routes
 
-__all__ = ["Live", "hub_routes"]
+__all__ = ["Desk", "Live", "hub_routes"]

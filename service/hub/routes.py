@@ -29,9 +29,9 @@ _LONGEST_NAME: Final = 64
 _MESSAGE_MIB: Final = 1
 
 
-def hub_routes(parts: Parts, live: Live) -> APIRouter:
-    """Endpoints of a service made of these parts on this store."""
-    router, desk = APIRouter(), Desk(parts, live)
+def hub_routes(parts: Parts, desk: Desk) -> APIRouter:
+    """Endpoints of a service made of these parts."""
+    router = APIRouter()
     _facts_in(router, parts, desk)
     _answers_out(router, parts, desk)
     return router

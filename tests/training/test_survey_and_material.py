@@ -153,7 +153,7 @@ def test_constant_and_missing_features_leave_nothing_to_learn_from(
 
 def test_groups_cover_every_snapshot():
     told = fact_set(["SITE//A", "SITE//B", "AGE"])
-    facts = np.array([[70, 5, 0, 0, 1, 0], [np.nan] * 6, [17, 99, 2, 12, 10, 2.0]])
+    facts = np.array([[70, 5, 0, 0, 1, 0, 0, 1], [np.nan] * 8, [17, 99, 2, 12, 10, 2.0, 1, 0]])
     made = {one.name: one for one in groupings(facts, told, np.array([0, 3, 40]))}
     labels = {name: [one.labels[position] for position in one.member] for name, one in made.items()}
     assert labels["age"] == ["65 to 74", "not recorded", "under 18"]
@@ -161,3 +161,4 @@ def test_groups_cover_every_snapshot():
     assert labels["deprivation"] == ["1 (most deprived)", "not recorded", "5 (least deprived)"]
     assert labels["site"] == ["A", "not recorded", "other"]
     assert labels["elapsed"] == ["day 0", "days 2-3", "day 21 on"]
+    assert labels["language"] == ["no interpreter needed", "not recorded", "interpreter needed"]
