@@ -27,11 +27,11 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["table", "hl7v2", "meds"]),
+    type=click.Choice(["table", "fhir", "hl7v2", "meds"]),
     default="table",
     show_default=True,
-    help="An extract by a mapping, files of HL7 v2 ADT messages (docs/live.md), or a MEDS dataset "
-    "by a codebook (docs/meds.md).",
+    help="An extract by a mapping, FHIR R4 bundles and bulk exports (docs/fhir.md), files of HL7 "
+    "v2 ADT messages (docs/live.md), or a MEDS dataset by a codebook (docs/meds.md).",
 )
 @click.option("--codebook", type=_FILE, help="Codebook of a MEDS dataset (docs/meds.md).")
 @click.option("--out", required=True, type=_FILE, help="A new folder for the event dataset.")
@@ -58,7 +58,7 @@ def command(  # noqa: PLR0917 - click hands options over by name
     as_json: bool,
     sources: tuple[Path, ...],
 ) -> None:
-    """Turn an extract (CSV, CSV.GZ, Parquet), ADT messages or MEDS into an event dataset.
+    """Turn an extract (CSV, CSV.GZ, Parquet), FHIR, ADT messages or MEDS into an event dataset.
 
     SOURCES are matched to the tables of the mapping by their names. Patient and spell keys that the
     mapping does not keep become keyed hashes; HOMEWARD_PSEUDONYM_KEY_FILE names the secret
@@ -70,6 +70,9 @@ def command(  # noqa: PLR0917 - click hands options over by name
         if kind == "hl7v2":
             _refuse(kind, codebook=codebook, observed_until=observed_until)
             manifest = _messages(sources, out)
+        elif kind == "fhir":
+            _refuse(kind, codebook=codebook)
+            manifest = _bundles(sources, out, _moment(observed_until))
         else:
             manifest = _meds(codebook, sources, out, _moment(observed_until))
         show(asdict(manifest), _summary(manifest, out, None), as_json=as_json)
@@ -99,6 +102,16 @@ def _messages(sources: tuple[Path, ...], out: Path) -> Manifest:
 
     identity = Identity(_secret() or secrets.token_bytes(32))
     return ingest_hl7(sources, out, identity=identity, progress=reporter())
+
+
+def _bundles(sources: tuple[Path, ...], out: Path, until: datetime | None) -> Manifest:
+    import secrets
+
+    from feature_store.fhir.archive import ingest_fhir
+    from feature_store.identity import Identity
+
+    identity = Identity(_secret() or secrets.token_bytes(32))
+    return ingest_fhir(sources, out, identity=identity, observed_until=until, progress=reporter())
 
 
 def _meds(
