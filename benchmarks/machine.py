@@ -10,7 +10,7 @@ from typing import Any, Final
 
 _LIBRARIES: Final = (
     *("numpy", "scikit-learn", "lightgbm", "xgboost-cpu", "xgboost", "catboost"),
-    *("pandas", "polars", "duckdb", "pyarrow"),
+    *("pandas", "polars", "duckdb", "pyarrow", "pyspark"),
 )
 
 

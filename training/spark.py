@@ -44,6 +44,13 @@ KEYS: Final = pa.schema(
 
 DAYS_SO_FAR: Final = "days_so_far"
 
+_ALONE: Final = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
+"""Settings of a Spark that is this machine only: nothing of it can be reached from another."""
+
 _BAD_INPUT: Final = re.compile(r"^(?:feature_store\.errors\.)?BadInput: (.+)$", re.MULTILINE)
 
 Work = Callable[[Events], pa.Table]
@@ -67,26 +74,30 @@ def open_session(master: str | None) -> Iterator[SparkSession]:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # Rows travel as Arrow, so what PySpark's makers have not tried with pandas 3 does not matter.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    joined = SparkSession.getActiveSession() is not None
+    joined = SparkSession.getActiveSession()
+    session = _start(master) if joined is None else joined
+    try:
+        yield session
+    finally:
+        if joined is None:
+            session.stop()
+
+
+def _start(master: str | None) -> SparkSession:
     builder = SparkSession.builder.appName("homeward")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
     if master is not None:
         builder = builder.master(master)
-        if master.startswith("local"):
-            builder = builder.config("spark.driver.host", "127.0.0.1")
-            builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
-            builder = builder.config("spark.ui.enabled", "false")
+    if master is not None and master.startswith("local"):
+        for name, value in _ALONE.items():
+            builder = builder.config(name, value)
     try:
-        session = builder.getOrCreate()
+        return builder.getOrCreate()
     except PySparkRuntimeError as error:
         msg = (
             "--engine spark: Java 17 or newer expected on PATH or at JAVA_HOME; Spark did not start"
         )
         raise BadInput(msg) from error
-    try:
-        yield session
-    finally:
-        if not joined:
-            session.stop()
 
 
 def spark_engine(

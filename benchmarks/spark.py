@@ -1,0 +1,137 @@
+"""SYNTHETIC data: batch features and scores on Spark beside one process, by the number of cores.
+
+A simulated trust is cut into shards of whole subjects. ``local`` is the engine without Spark, in
+one process; ``spark local[N]`` is Spark on N cores of this machine. Scores are of the inpatients at
+a moment near the end of the data, and every event is read for them. Each figure is the best of
+several runs in a session that is up and whose workers have read the model, as in the second job of
+a day; the first run is shown beside it. All engines must give the same rows, or it fails. By
+default a shard has 20,000 spells, as ``homeward ingest`` cuts them.
+
+Usage: python -m benchmarks.spark [--quick] [--spells 80_000] [--shards 4]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.homeward_command import run
+from benchmarks.report import Report, options
+from feature_store.clock import DAY, to_moment
+from feature_store.dataset import Dataset, fresh_folder, open_dataset, to_table, write_dataset
+from models.bundle import Bundle
+from training.batch import Engine, local_engine, score_inpatients
+from training.config import TrainingConfig
+from training.preparation import prepare
+from training.recipe import fit_model
+from training.spark import open_session, spark_engine
+
+CORES: Final = (1, 2)
+LOCAL: Final = "local"
+_TAUGHT: Final = 4_000
+"""Spells that the model learns from: what it costs to ask it hardly depends on them."""
+
+HEAD: Final = (
+    *("engine", "first s", "best s", "events a second", "inpatients a second", "the same rows"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table."""
+    parser = options(__doc__)
+    parser.add_argument("--spells", type=int, default=80_000)
+    parser.add_argument("--shards", type=int, default=4)
+    chosen = parser.parse_args(arguments)
+    spells, repeats = (2_000, 2) if chosen.quick else (chosen.spells, 5)
+    report = Report("spark", quick=chosen.quick)
+    print(f"\n## Spark (synthetic)\n\n{__doc__.splitlines()[0]}")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name, size in (("taught", _TAUGHT), ("whole", spells)):
+            run("simulate", "--out", name, "--spells", str(size), folder=folder)
+        bundle = _fitted(open_dataset(folder / "taught"))
+        dataset = _cut(open_dataset(folder / "whole"), folder / "cut", chosen.shards)
+        timings = _timings(bundle, dataset, folder, repeats)
+    events = dataset.manifest.counts["events"]
+    inpatients = timings[LOCAL][1].num_rows
+    rows = [
+        _row(name, seconds, table, events=events, same=table.equals(timings[LOCAL][1]))
+        for name, (seconds, table) in timings.items()
+    ]
+    told = f"{spells:,} spells, {events:,} events, {inpatients:,} inpatients"
+    report.add(
+        f"SYNTHETIC, {told}, {chosen.shards} shards",
+        HEAD,
+        rows,
+        seconds={name: seconds for name, (seconds, _) in timings.items()},
+        events=events,
+        events_a_spell=events / spells,
+    )
+    report.close(chosen.out)
+    return 0 if all(row[-1] == "yes" for row in rows) else 1
+
+
+def _fitted(dataset: Dataset) -> Bundle:
+    config = TrainingConfig.from_mapping({"threads": 2, "lightgbm": {"trees": 200}})
+    prepared = prepare(dataset, config, _quiet)
+    return Bundle(model=fit_model(prepared, config, _quiet))
+
+
+def _cut(whole: Dataset, out: Path, shards: int) -> Dataset:
+    """The same events in this many shards of whole subjects, of about the same size."""
+    events = whole.read()
+    edges = np.quantile(events.subject_id, np.linspace(0, 1, shards + 1)[1:-1])
+    place = np.searchsorted(edges, events.subject_id, side="left")
+    parts = (to_table(events.take(place == shard)) for shard in range(shards))
+    with fresh_folder(out) as fresh:
+        write_dataset(fresh, parts, whole.manifest)
+    return open_dataset(out)
+
+
+def _timings(
+    bundle: Bundle, dataset: Dataset, folder: Path, repeats: int
+) -> dict[str, tuple[list[float], pa.Table]]:
+    at = to_moment(dataset.manifest.until - 30 * DAY)
+    out = folder / "scores.parquet"
+    answers = {LOCAL: _timed(local_engine, bundle, dataset, at, out, repeats)}
+    for cores in CORES:
+        with open_session(f"local[{cores}]") as session:
+            engine = partial(spark_engine, session)
+            name = f"spark local[{cores}]"
+            answers[name] = _timed(engine, bundle, dataset, at, out, repeats)
+    return answers
+
+
+def _timed(
+    engine: Engine, bundle: Bundle, dataset: Dataset, at: datetime, out: Path, repeats: int
+) -> tuple[list[float], pa.Table]:
+    seconds = []
+    for _ in range(repeats + 1):
+        begun = time.perf_counter()
+        score_inpatients(bundle, dataset, at=at, out=out, report=_quiet, engine=engine)
+        seconds.append(time.perf_counter() - begun)
+    return seconds, pq.read_table(out)
+
+
+def _row(name: str, seconds: list[float], table: pa.Table, *, events: int, same: bool) -> list[str]:
+    best = min(seconds[1:])
+    rates = (f"{events / best:,.0f}", f"{table.num_rows / best:,.0f}")
+    return [f"`{name}`", f"{seconds[0]:.2f}", f"{best:.2f}", *rates, "yes" if same else "NO"]
+
+
+def _quiet(_line: str) -> None:
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
