@@ -6,6 +6,7 @@ data are synthetic and every product of them says so.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +23,12 @@ import httpx
 from feature_store.errors import HomewardError
 from homeward.huddle import Huddle, inpatients_now
 from homeward.sheet import print_sheet
+from service.settings import variable
 
 FOLDER: Final = Path("var/demo")
 TRUST: Final = FOLDER / "trust"
+DATABASE: Final = FOLDER / "homeward.db"
+BATCH: Final = 10_000
 SPELLS: Final = 8000
 WORKLIST_ROWS: Final = 10
 READY_SECONDS: Final = 60.0
@@ -68,7 +72,7 @@ def run_demo(settings: DemoSettings) -> None:
         A step failed; its own message is above.
     """
     started = time.monotonic()
-    shutil.rmtree(TRUST, ignore_errors=True)
+    _clear()
     _step(
         "1/5  A synthetic trust", "simulate", "--out", str(TRUST), "--spells", str(settings.spells)
     )
@@ -79,9 +83,23 @@ def run_demo(settings: DemoSettings) -> None:
         click.echo("5/5  Today's inpatients, scored over HTTP\n")
         answer = _scores(settings, huddle)
         print_sheet(huddle, answer, rows=WORKLIST_ROWS)
+        _fill_store(settings, huddle)
         _say_where(settings, time.monotonic() - started)
         if settings.leave_running:
             _wait()
+
+
+def _clear() -> None:
+    """Nothing of an earlier demo: its patients would stand on the list beside these."""
+    shutil.rmtree(TRUST, ignore_errors=True)
+    for old in FOLDER.glob(f"{DATABASE.name}*"):
+        old.unlink()
+
+
+def _environment() -> dict[str, str]:
+    """The service of a demo: its own database, and the clock of the synthetic data."""
+    ours = {"database_url": f"sqlite:///{DATABASE}", "clock": "data"}
+    return {**os.environ, **{variable(name): value for name, value in ours.items()}}
 
 
 def _step(title: str, *arguments: str) -> None:
@@ -100,7 +118,9 @@ def _service(settings: DemoSettings) -> Iterator[None]:
     arguments = ("serve", "--host", settings.host, "--port", str(settings.port))
     click.secho(f"4/5  Serve\n     $ homeward {' '.join(arguments)}", bold=True)
     begun = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "homeward", *arguments])  # noqa: S603 - our own command
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "homeward", *arguments], env=_environment()
+    )
     try:
         _until_ready(settings, process)
         click.echo(f"     ready after {time.monotonic() - begun:.1f} s\n")
@@ -144,10 +164,26 @@ def _scores(settings: DemoSettings, huddle: Huddle) -> dict[str, Any]:
     return answer
 
 
+def _fill_store(settings: DemoSettings, huddle: Huddle) -> None:
+    """Tell the live store what is known of these inpatients, so that the pages show them."""
+    events = [
+        {"subject_id": spell["subject_id"], "spell_id": None, **event}
+        for spell in huddle.request["spells"]
+        for event in spell["events"]
+    ]
+    for first in range(0, len(events), BATCH):
+        batch = {"events": events[first : first + BATCH]}
+        response = httpx.post(f"{settings.address}/v1/events", json=batch, timeout=60.0)
+        if response.status_code != httpx.codes.OK:
+            msg = f"demo: events to be taken expected, the service answered {response.status_code}"
+            raise DemoFailed(msg)
+
+
 def _say_where(settings: DemoSettings, seconds: float) -> None:
     click.echo(
         f"\nFrom nothing to this list in {seconds:.0f} s. The data are synthetic: they show how\n"
         "Homeward works, not how well it predicts (docs/benchmarks.md has real data).\n\n"
+        f"  Worklist   {settings.address}/worklist\n"
         f"  Service    {settings.address}\n"
         f"  API        {settings.address}/docs\n"
         "  MLflow     .venv/bin/mlflow ui --backend-store-uri sqlite:///var/mlflow.db  ->  http://127.0.0.1:5000\n"
