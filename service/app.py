@@ -16,6 +16,7 @@ from feature_store.errors import BadInput
 from service.door import make_access
 from service.envelope import Envelope
 from service.feedback import feedback
+from service.fhir.routes import fhir_routes
 from service.front import Front
 from service.hub import Desk, Live, hub_routes
 from service.identifiers import Pseudonyms, pseudonym_secret
@@ -149,6 +150,7 @@ def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
     desk = Desk(parts, live)
     app.include_router(hub_routes(parts, desk))
     app.include_router(_pages(parts, desk))
+    app.include_router(fhir_routes(parts, live))
     app.add_middleware(
         Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from feature_store.vocabulary import LONG_STAY_DAYS
+from feature_store.vocabulary import FAMILIES, LONG_STAY_DAYS
 from service.pages import wording
 
 CHART_NIGHTS: Final = 42
@@ -51,11 +51,17 @@ def row(entry: Mapping[str, Any]) -> dict[str, Any]:
         "expected": wording.moment(entry["expected_discharge_at"]),
         "act_on": act_on(told)[:MOST_ACTIONS],
         "background": background(told)[:MOST_BACKGROUND],
-        "missing": score["missing"][:MOST_ACTIONS],
+        "missing": [_label(family) for family in score["missing"][:MOST_ACTIONS]],
         "feedback": entry["feedback"],
         "score_id": score["score_id"],
         "completeness": round(score["completeness"] * 10),
     }
+
+
+def _label(family: str) -> str:
+    """A family in ward words."""
+    known = FAMILIES.get(family)
+    return family if known is None else known.label
 
 
 def next_chance(score: Mapping[str, Any]) -> float:
