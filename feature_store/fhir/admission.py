@@ -21,6 +21,7 @@ from feature_store.fhir.library import Library, updated
 from feature_store.fhir.moments import exact
 from feature_store.fhir.row import Row
 from feature_store.fhir.stays import Stay, check_order
+from feature_store.identity import NhsNumber, nhs_number_kind
 from feature_store.spells import STILL_HERE
 from feature_store.vocabulary import FAMILIES, SPELL_END, SPELL_START, TIME_ZONE
 
@@ -164,7 +165,9 @@ def _ward(library: Library, name: str) -> str | None:
         seen.add(name)
     given = [one.value for one in locations[name].identifier or [] if one is not None and one.value]
     value = str(given[0]) if given else name.removeprefix("Location/")
-    return value if kind in _WARD_KINDS and _CODE.fullmatch(value) else None
+    fits = kind in _WARD_KINDS and _CODE.fullmatch(value)
+    # Where a patient is nursed at home a place can carry the number of the patient.
+    return value if fits and nhs_number_kind(value) is NhsNumber.INVALID else None
 
 
 def _kind(location: Any) -> str:

@@ -13,12 +13,13 @@ from typing import Any, Final, NoReturn
 from feature_store.clock import to_microseconds, to_moment
 from feature_store.dataset import fresh_folder, to_table, write_dataset
 from feature_store.errors import BadInput
-from feature_store.events import NO_TIME, Events
+from feature_store.events import Events
 from feature_store.fhir.bundle import events_of
 from feature_store.fhir.codes import NHS_NUMBER
 from feature_store.identity import Identity, NhsNumber, nhs_number_kind
 from feature_store.manifest import Clock, Manifest
 from feature_store.spells import Spells, find_spells
+from feature_store.vocabulary import family_of
 
 _LINES: Final = ".ndjson"
 
@@ -28,6 +29,7 @@ def ingest_fhir(
     out: Path,
     *,
     identity: Identity,
+    now: int,
     observed_until: datetime | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Manifest:
@@ -42,6 +44,9 @@ def ingest_fhir(
     out : Path
         A new folder.
     identity : Identity
+    now : int
+        UTC microseconds; nothing can have happened after it, or a stay still open would
+        count as open until then.
     observed_until : datetime, optional
         When the export was taken; by default the last moment that any event tells of.
     progress : callable
@@ -51,7 +56,7 @@ def ingest_fhir(
     ------
     BadInput
         ``out`` exists, a source cannot be read, what :func:`events_of` refuses, no spell, or
-        something recorded after ``observed_until``. Nothing is stored.
+        something after ``now`` or ``observed_until``. Nothing is stored.
     """
     with fresh_folder(out) as folder:
         entries: list[Any] = []
@@ -68,7 +73,7 @@ def ingest_fhir(
             synthetic=_invented(entries),
             clock=Clock.EXACT,
             start=to_moment(int(spells.start.min())).isoformat(),
-            observed_until=to_moment(_until(events, observed_until)).isoformat(),
+            observed_until=to_moment(_until(events, now, observed_until)).isoformat(),
             counts=_counts(len(entries), spells, unused),
             mapping_hash=_hash(sources),
         )
@@ -89,9 +94,13 @@ def _invented(entries: Sequence[Any]) -> bool:
     )
 
 
-def _until(events: Events, said: datetime | None) -> int:
-    known = events.visible_at[events.visible_at != NO_TIME]
-    last = int(known.max())
+def _until(events: Events, now: int, said: datetime | None) -> int:
+    row = int(events.visible_at.argmax())  # NO_TIME is before all others
+    last = int(events.visible_at[row])
+    if last > now:
+        family = family_of(events.codes[events.code[row]])
+        msg = f"FHIR: moments up to now expected, found {family} in the future"
+        raise BadInput(msg)
     if said is None:
         return last
     if to_microseconds(said) < last:

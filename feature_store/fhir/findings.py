@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from feature_store.clock import DAY
 from feature_store.errors import BadInput
 from feature_store.events import NO_SPELL
 from feature_store.fhir import codes
@@ -161,6 +162,8 @@ def _issued(observation: Any, time: int) -> int:
     said = updated(observation, "Observation")
     if observation.issued is not None:
         said = latest(observation.issued, "Observation.issued")
+    if said is not None and time > said + DAY:
+        raise BadInput("Observation.effectiveDateTime: not after Observation.issued expected")
     return time if said is None else max(time, said)
 
 

@@ -6,12 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from feature_store.errors import BadInput
+from feature_store.fhir.codes import NHS_NUMBER
 from feature_store.fhir.moments import latest
 
 READ: Final = ("Patient", "Encounter", "Condition", "Observation", "Location", "Organization")
@@ -19,6 +21,7 @@ READ: Final = ("Patient", "Encounter", "Condition", "Observation", "Location", "
 
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{2,39}")
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_SPACING: Final = str.maketrans("", "", " -")
 _BROKEN: Final = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 
 
@@ -126,13 +129,15 @@ def library_of(bundle: Any) -> Library:
 def _type_of(raw: Any) -> str:
     kind = raw.get("resourceType") if isinstance(raw, Mapping) else None
     # A word of the source ends in the manifest: only one that FHIR itself has.
-    if (
-        not isinstance(kind, str)
-        or not _TYPE.fullmatch(kind)
-        or find_spec(f"fhir.resources.R4B.{kind.lower()}") is None
-    ):
+    if not isinstance(kind, str) or not _is_of_fhir(kind):
         raise BadInput("Bundle.entry.resource.resourceType: a resource type of FHIR R4 expected")
     return kind
+
+
+@lru_cache(maxsize=256)
+def _is_of_fhir(kind: str) -> bool:
+    found = _TYPE.fullmatch(kind) and find_spec(f"fhir.resources.R4B.{kind.lower()}")
+    return bool(found)
 
 
 def _checked(kind: str, raw: Any) -> Any:
@@ -165,12 +170,32 @@ def _name(kind: str, identifier: str | None, url: str | None) -> str:
 
 
 def _later(kind: str, one: Any, other: Any) -> Any:
+    _check_same(kind, one, other)
     place = f"{kind}.meta.lastUpdated"
     moments = [updated(resource, kind) for resource in (one, other)]
     if None in moments or moments[0] == moments[1]:
         msg = f"{place}: expected to tell two versions under one id apart, and does not"
         raise BadInput(msg)
     return max(zip(moments, (one, other), strict=True), key=lambda pair: pair[0] or 0)[1]
+
+
+def _check_same(kind: str, one: Any, other: Any) -> None:
+    """Refuse two people under one id: ids of two systems meet when their files are put together."""
+    if kind == "Patient":
+        known = [nhs_numbers(patient) for patient in (one, other)]
+        if all(known) and not known[0] & known[1]:
+            raise BadInput("Patient.id: one person for one id expected, found two NHS numbers")
+    elif hasattr(one, "subject"):
+        named = {getattr(each.subject, "reference", None) for each in (one, other)}
+        if len(named) > 1:
+            msg = f"{kind}.subject: one patient for one id expected, found two"
+            raise BadInput(msg)
+
+
+def nhs_numbers(patient: Any) -> set[str]:
+    """NHS numbers of a Patient, without spaces and hyphens, unchecked."""
+    given = [one for one in patient.identifier or [] if one is not None and one.value]
+    return {one.value.translate(_SPACING) for one in given if one.system == NHS_NUMBER}
 
 
 def updated(resource: Any, kind: str) -> int | None:

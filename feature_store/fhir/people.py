@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from feature_store.errors import BadInput
 from feature_store.events import NO_TIME
-from feature_store.fhir.codes import ETHNIC_CATEGORY, NHS_NUMBER, british, extension
-from feature_store.fhir.library import Library
+from feature_store.fhir.codes import ETHNIC_CATEGORY, british, extension
+from feature_store.fhir.library import Library, nhs_numbers
 from feature_store.fhir.moments import check_year
 from feature_store.fhir.row import Row
 from feature_store.identity import Identity, NhsNumber, nhs_number_kind
@@ -61,15 +61,17 @@ def tell_people(library: Library, identity: Identity, rows: list[Row]) -> dict[s
 
 
 def _identifier(name: str, patient: Any) -> str:
+    numbers = nhs_numbers(patient)
+    if any(nhs_number_kind(number) is NhsNumber.INVALID for number in numbers):
+        raise BadInput(
+            "Patient.identifier.value: an NHS number, ten digits of which the last checks the "
+            "others, expected; found something else"
+        )
+    if len(numbers) > 1:
+        raise BadInput("Patient.identifier: one NHS number at most expected, found two")
+    if numbers:
+        return numbers.pop()
     given = [one for one in patient.identifier or [] if one is not None and one.value]
-    for one in given:
-        if one.system == NHS_NUMBER:
-            if nhs_number_kind(one.value) is NhsNumber.INVALID:
-                raise BadInput(
-                    "Patient.identifier.value: an NHS number, ten digits of which the last checks "
-                    "the others, expected; found something else"
-                )
-            return str(one.value).replace(" ", "").replace("-", "")
     current = [one for one in given if one.use != "old"]
     return f"{current[0].system or ''}|{current[0].value}" if current else name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -111,7 +112,14 @@ def _bundles(sources: tuple[Path, ...], out: Path, until: datetime | None) -> Ma
     from feature_store.identity import Identity
 
     identity = Identity(_secret() or secrets.token_bytes(32))
-    return ingest_fhir(sources, out, identity=identity, observed_until=until, progress=reporter())
+    return ingest_fhir(
+        sources,
+        out,
+        identity=identity,
+        now=time.time_ns() // 1000,
+        observed_until=until,
+        progress=reporter(),
+    )
 
 
 def _meds(

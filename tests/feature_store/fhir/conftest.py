@@ -17,7 +17,7 @@ def told(name, system, code):
     return {"url": EXTENSION + name, "valueCodeableConcept": british(system, code)}
 
 
-def observation(name, code, value, unit, *, system="http://loinc.org", at="2026-01-10T12:00:00Z"):
+def observation(name, code, value, unit, *, system="http://loinc.org", at="2024-01-10T12:00:00Z"):
     return {
         "resourceType": "Observation",
         "id": name,
@@ -26,7 +26,7 @@ def observation(name, code, value, unit, *, system="http://loinc.org", at="2026-
         "subject": {"reference": "Patient/p1"},
         "encounter": {"reference": "Encounter/e1"},
         "effectiveDateTime": at,
-        "issued": "2026-01-10T14:30:00Z",
+        "issued": "2024-01-10T14:30:00Z",
         "valueQuantity": {"value": value, "system": "http://unitsofmeasure.org", "code": unit},
     }
 
@@ -43,11 +43,11 @@ PATIENT = {
 ENCOUNTER = {
     "resourceType": "Encounter",
     "id": "e1",
-    "meta": {"lastUpdated": "2026-01-20T09:00:00Z"},
+    "meta": {"lastUpdated": "2024-01-20T09:00:00Z"},
     "status": "finished",
     "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
     "subject": {"reference": "Patient/p1"},
-    "period": {"start": "2026-01-10T10:00:00Z", "end": "2026-01-18T15:00:00Z"},
+    "period": {"start": "2024-01-10T10:00:00Z", "end": "2024-01-18T15:00:00Z"},
     "serviceType": british("TreatmentFunctionEngland", "430"),
     "serviceProvider": {"reference": "Organization/o1"},
     "hospitalization": {
@@ -59,11 +59,11 @@ ENCOUNTER = {
     "location": [
         {
             "location": {"reference": "Location/bed"},
-            "period": {"start": "2026-01-10T10:00:00Z", "end": "2026-01-11T08:00:00Z"},
+            "period": {"start": "2024-01-10T10:00:00Z", "end": "2024-01-11T08:00:00Z"},
         },
         {
             "location": {"reference": "Location/w2"},
-            "period": {"start": "2026-01-11T08:00:00Z"},
+            "period": {"start": "2024-01-11T08:00:00Z"},
         },
     ],
 }
@@ -88,7 +88,7 @@ CONDITION = {
     "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "I50.0"}]},
     "subject": {"reference": "Patient/p1"},
     "encounter": {"reference": "Encounter/e1"},
-    "recordedDate": "2026-01-25",
+    "recordedDate": "2024-01-25",
 }
 STAY = [
     PATIENT,
