@@ -123,7 +123,7 @@ def _site(stay: Stay, library: Library) -> Iterator[Row]:
         given += library.shelves["Organization"][name].identifier or []
     said = {one.system: one.value for one in given if one is not None and one.value}
     value = next((said[system] for system in codes.ODS if system in said), "")
-    if _CODE.fullmatch(value):
+    if _is_code(value):
         yield _row(stay, f"SITE//{value}", stay.start)
     else:
         library.counted["Encounter.serviceProvider without an ODS code"] += 1
@@ -165,9 +165,15 @@ def _ward(library: Library, name: str) -> str | None:
         seen.add(name)
     given = [one.value for one in locations[name].identifier or [] if one is not None and one.value]
     value = str(given[0]) if given else name.removeprefix("Location/")
-    fits = kind in _WARD_KINDS and _CODE.fullmatch(value)
-    # Where a patient is nursed at home a place can carry the number of the patient.
-    return value if fits and nhs_number_kind(value) is NhsNumber.INVALID else None
+    return value if kind in _WARD_KINDS and _is_code(value) else None
+
+
+def _is_code(value: str) -> bool:
+    """Whether text can be the code of a place.
+
+    Where a patient is nursed at home a place can carry the number of the patient.
+    """
+    return bool(_CODE.fullmatch(value)) and nhs_number_kind(value) is NhsNumber.INVALID
 
 
 def _kind(location: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -21,6 +22,16 @@ READ: Final = ("Patient", "Encounter", "Condition", "Observation", "Location", "
 
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{2,39}")
 _ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_EXPECTED: Final = MappingProxyType(
+    {
+        "extra_forbidden": "no elements but those of FHIR R4",
+        "json_invalid": "an object",
+        "list_type": "a list",
+        "missing": "an element that FHIR R4 requires",
+        "model_validation_format": "an object",
+        "string_type": "text",
+    }
+)
 _SPACING: Final = str.maketrans("", "", " -")
 _BROKEN: Final = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 
@@ -146,15 +157,19 @@ def _checked(kind: str, raw: Any) -> Any:
     try:
         return get_fhir_model_class(kind).model_validate(raw)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        unknown = fault["type"] == "extra_forbidden"
-        path = [str(step) for step in fault["loc"]][: -1 if unknown else None]
-        expected = "only elements of FHIR R4" if unknown else "what FHIR R4 has there"
-        msg = f"{'.'.join([kind, *path])}: {expected} expected ({fault['type']})"
-        raise BadInput(msg) from None  # the cause quotes values
+        raise BadInput(_told(kind, error)) from None  # the cause quotes values
     except _BROKEN:
         msg = f"{kind}: a resource of FHIR R4 expected, cannot be read as one"
         raise BadInput(msg) from None
+
+
+def _told(kind: str, error: ValidationError) -> str:
+    """Place and what was expected there, of the first fault; no value, and no key of the source."""
+    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    unknown = fault["type"] == "extra_forbidden"
+    path = [str(step) for step in fault["loc"] if step != "root"][: -1 if unknown else None]
+    expected = _EXPECTED.get(fault["type"], "a value as FHIR R4 has it there")
+    return f"{'.'.join([kind, *path])}: {expected} expected"
 
 
 def _name(kind: str, identifier: str | None, url: str | None) -> str:
