@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from feature_store.errors import BadInput
+from service.cds.routes import cds_routes
 from service.door import make_access
 from service.envelope import Envelope
 from service.feedback import feedback
@@ -151,6 +152,7 @@ def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
     app.include_router(hub_routes(parts, desk))
     app.include_router(_pages(parts, desk))
     app.include_router(fhir_routes(parts, live))
+    app.include_router(cds_routes(parts, desk))
     app.add_middleware(
         Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
     )

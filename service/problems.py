@@ -40,6 +40,7 @@ KINDS: Final[Mapping[int, Kind]] = MappingProxyType(
             Kind(404, "not-found", "Not found", "There is nothing at this address."),
             Kind(405, "method-not-allowed", "Method not allowed", "See the Allow header."),
             Kind(408, "timeout", "Request took too long", "The body did not arrive in time."),
+            Kind(412, "precondition", "Not enough was sent", "Send what the service asks for."),
             Kind(413, "too-large", "Request too large", "Send fewer spells in a request."),
             Kind(415, "media-type", "Unsupported media type", "Send application/json, unencoded."),
             Kind(422, "invalid", "Request cannot be used", "See errors for what and where."),
