@@ -11,6 +11,7 @@ from models.card_findings import SYNTHETIC, interval
 from models.judging import METRICS
 from models.page import definitions, heading, page, paragraph, picture, subheading, table, warning
 from training.baselines import NAMES
+from training.report_use import use_sections
 
 _GROUP_WORDS: Final = {
     "elapsed": "by days so far",
@@ -19,6 +20,9 @@ _GROUP_WORDS: Final = {
     "ethnicity": "by ethnic group",
     "deprivation": "by deprivation quintile",
     "site": "by site",
+    "month": "by month",
+    "language": "by need of an interpreter",
+    "dementia": "by known dementia",
 }
 _ALTS: Final = {
     "reliability": "Reliability plot",
@@ -51,6 +55,7 @@ def report_page(
     for days, horizon in evaluation["horizons"].items():
         parts += _horizon(days, horizon, plots.get(days, {}))
         parts += _lists(evaluation["lists"], days)
+        parts += use_sections(evaluation, days)
         parts += _groups(evaluation["groups"][days])
     parts += [heading("Model card"), *_card(card)]
     return page(title, *parts)

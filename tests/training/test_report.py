@@ -8,6 +8,7 @@ import pytest
 from training.gate import Gate, Verdict
 from training.plots import draw_plots
 from training.report import report_page
+from training.report_use import use_sections
 from training.summary import aligned, comparison_lines, evaluation_lines, gate_lines, site_lines
 
 
@@ -33,6 +34,18 @@ def test_report_is_one_file_that_asks_for_nothing(found, tmp_path):
     assert not re.search(r'(src|href)="(?!data:)', text)
     for words in ("AUROC", "by ethnic group", "by site", "logistic regression", "Model card"):
         assert words in text
+
+
+def test_the_report_says_what_acting_on_it_is_worth(found):
+    _, evaluation = found
+    days = next(iter(evaluation["decision"]))
+    parts = "".join(use_sections(evaluation, days))
+    assert "Is acting on it worth it" in parts
+    assert parts.count("<polyline") >= 3
+    for one in evaluation["decision"][days]["curve"]:
+        assert f"<td>{one['threshold']:.0%}</td>" in parts
+        assert f"{one['model']['value']:.4f}" in parts
+    assert "How early it warns" in parts
 
 
 def test_report_names_horizons_that_were_left_out(found):
