@@ -26,6 +26,7 @@ from service.problems import unavailable
 from service.record import AuditRow, FeedbackRow
 from service.record.feedback import Action, Override, Verdict
 from service.supply import Shelf
+from service.wire_live import RefusedInpatient, WorklistAnswer, WorklistEntry
 
 PAGES: Final = "pages"
 RETRY_SECONDS: Final = 2
@@ -48,19 +49,20 @@ class Front:
 
     async def worklist(self, caller: Caller, site: str | None, ward: str | None) -> Json:
         """Answer of ``GET /v1/worklist``, as plain data."""
-        now = await self._hub.live.run(self._hub.live.moment)
-        wanted = Wanted(site=site, ward=ward)
-        answer = await self._hub.worklist(wanted, caller, PAGES, now=now)
-        told: Json = msgspec.to_builtins(answer)
+        told: Json = msgspec.to_builtins(await self._shown(caller, Wanted(site=site, ward=ward)))
         return told
+
+    async def _shown(self, caller: Caller, wanted: Wanted) -> WorklistAnswer:
+        now = await self._hub.live.run(self._hub.live.moment)
+        return await self._hub.worklist(wanted, caller, PAGES, now=now)
 
     async def places(self, caller: Caller) -> Places:
         """Where this caller's patients are."""
-        answer = await self.worklist(caller, None, None)
-        told = [*answer["entries"], *answer["refused"]]
+        answer = await self._shown(caller, Wanted())
+        told: list[WorklistEntry | RefusedInpatient] = [*answer.entries, *answer.refused]
         return Places(
-            sites=sorted({one["site"] for one in told if one["site"]}),
-            wards=sorted({one["ward"] for one in told if one["ward"]}),
+            sites=sorted({one.site for one in told if one.site}),
+            wards=sorted({one.ward for one in told if one.ward}),
             synthetic=self._synthetic,
         )
 
@@ -75,11 +77,11 @@ class Front:
         said = await self._read(partial(self._parts.record.feedback, ids))
         names = await self._hub.live.run(partial(self._hub.live.names, [row.spell]))
         events = await self._events(row)
-        answer = await self.worklist(caller, None, None)
-        shown: list[Json] = answer["entries"]
-        mine = [one for one in shown if one["spell_id"] == names[row.spell]]
+        answer = await self._shown(caller, Wanted())
+        mine = [one for one in answer.entries if one.spell_id == names[row.spell]]
+        standing: Json = msgspec.to_builtins(mine[0]) if mine else {}
         return Patient(
-            entry=self._entry(row, names[row.spell], mine[0] if mine else {}),
+            entry=self._entry(row, names[row.spell], standing),
             history=[_past(one) for one in _last_of_each_day(scored)],
             events=events,
             feedback=[_fed(one) for rows in said.values() for one in rows],
