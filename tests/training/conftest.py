@@ -14,6 +14,15 @@ from feature_store.manifest import Clock, Manifest
 
 START = 20_000 * DAY
 KEY = b"a secret of thirty-two bytes....."
+QUICK = """
+threads = 1
+[judging]
+replicates = 30
+[lightgbm]
+trees = 40
+leaves = [8]
+learning_rate = 0.1
+"""
 
 
 def _make_events(
@@ -181,3 +190,13 @@ def store(tmp_path, monkeypatch, empty_store):
     shutil.copyfile(empty_store, tmp_path / "var" / "mlflow.db")
     monkeypatch.setenv("HOMEWARD_VAR", str(tmp_path / "var"))
     return Tracker.open(tmp_path / "var" / "mlruns")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, empty_store):
+    """A home with an empty MLflow store and, in quick.toml, settings of a quick run."""
+    (tmp_path / "var").mkdir()
+    shutil.copyfile(empty_store, tmp_path / "var" / "mlflow.db")
+    monkeypatch.setenv("HOMEWARD_VAR", str(tmp_path / "var"))
+    (tmp_path / "quick.toml").write_text(QUICK)
+    return tmp_path

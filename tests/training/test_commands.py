@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +12,6 @@ from feature_store.clock import DAY, to_moment
 from homeward.shell import run
 
 AT = to_moment(20_250 * DAY).isoformat()
-CONFIG = """
-threads = 1
-[judging]
-replicates = 30
-[lightgbm]
-trees = 40
-leaves = [8]
-learning_rate = 0.1
-"""
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch, empty_store):
-    (tmp_path / "var").mkdir()
-    shutil.copyfile(empty_store, tmp_path / "var" / "mlflow.db")
-    monkeypatch.setenv("HOMEWARD_VAR", str(tmp_path / "var"))
-    (tmp_path / "quick.toml").write_text(CONFIG)
-    return tmp_path
 
 
 def answer(capsys, *arguments, code=0):

@@ -1,30 +1,10 @@
 """A challenger only where the monitor asks for one."""
 
 import json
-import shutil
 
 import pytest
 
 from homeward.shell import run
-
-QUICK = """
-threads = 1
-[judging]
-replicates = 20
-[lightgbm]
-leaves = [8]
-trees = 15
-"""
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch, empty_store):
-    """A home with an empty MLflow store and settings of a quick run."""
-    (tmp_path / "var").mkdir()
-    shutil.copyfile(empty_store, tmp_path / "var" / "mlflow.db")
-    monkeypatch.setenv("HOMEWARD_VAR", str(tmp_path / "var"))
-    (tmp_path / "quick.toml").write_text(QUICK)
-    return tmp_path
 
 
 def monitored(folder, state):
