@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -186,6 +186,27 @@ def runs_of(version: str) -> list[str]:
     asked = f"tags.`homeward.judged_version` = '{version}' and attributes.status = 'FINISHED'"
     judged = client.search_runs(experiments, filter_string=asked, max_results=50)
     return [*([trained] if trained else []), *(run.info.run_id for run in judged)]
+
+
+def run_named(run_id: str) -> tuple[str, Mapping[str, str]]:
+    """Name of a run, and its tags.
+
+    Raises
+    ------
+    BadInput
+        There is no such run.
+    """
+    try:
+        run = connect().get_run(run_id)
+    except HomewardError:
+        raise
+    except Exception as error:
+        msg = (
+            f"run: an identifier that homeward train or homeward evaluate printed expected; there "
+            f"is no such run ({type(error).__name__})"
+        )
+        raise BadInput(msg) from error
+    return str(run.info.run_name), dict(run.data.tags)
 
 
 def run_file(run_id: str, name: str, folder: Path) -> Path:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_store.errors import BadInput
 from models.judging import METRICS, Estimate, difference, judge
 from models.judging.estimate import Float64, Int64
+from models.judging.groups import METRICS_SHOWN, Grouping, count_group
 from models.judging.metrics import Bootstrap
 from training.held_out import HeldOutRows, in_common
 
@@ -18,17 +21,31 @@ LEAST_ROWS: Final = 200
 
 COMPARED: Final = ("auroc", "auprc", "brier", "calibration_slope", "calibration_intercept", "ece")
 
+Parted = Callable[[Int64], Sequence[Grouping]]
+"""From keyed row numbers to groupings of those rows (:mod:`training.membership`)."""
+
 
 def compare(
-    first: HeldOutRows, second: HeldOutRows, *, bootstrap: Bootstrap | None = None
+    first: HeldOutRows,
+    second: HeldOutRows,
+    *,
+    bootstrap: Bootstrap | None = None,
+    parted: Parted | None = None,
 ) -> dict[str, Any]:
     """Paired differences, first minus second, at each horizon that both have.
+
+    Parameters
+    ----------
+    first, second : HeldOutRows
+    bootstrap : Bootstrap, optional
+    parted : callable, optional
+        Groups of patients to compare the two by as well.
 
     Returns
     -------
     dict
         ``rows`` in common, and by horizon, then metric: ``first``, ``second`` and ``difference``,
-        each with its interval.
+        each with its interval. With ``parted`` also ``groups``: by horizon, then grouping.
 
     Raises
     ------
@@ -43,33 +60,74 @@ def compare(
             "pseudonym key"
         )
         raise BadInput(msg)
-    horizons = [days for days in first.horizons if days in second.horizons]
-    return {
-        "rows": int(here.size),
-        "horizons": {
-            str(days): _paired(first, second, days, here=here, there=there, bootstrap=bootstrap)
-            for days in horizons
-        },
+    pairs = {
+        days: _paired(first, second, days, here=here, there=there)
+        for days in first.horizons
+        if days in second.horizons
     }
+    told = {
+        "rows": int(here.size),
+        "horizons": {str(days): pair.judge(COMPARED, bootstrap) for days, pair in pairs.items()},
+    }
+    if parted is None:
+        return told
+    groupings = parted(first.row[here])
+    by_group = {
+        str(days): {one.name: _by_group(pair, one, bootstrap) for one in groupings}
+        for days, pair in pairs.items()
+    }
+    return {**told, "groups": by_group}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """Chances that two models gave the same rows, at one horizon.
+
+    Parameters
+    ----------
+    target, first, second : ndarray of float64, shape (n,)
+        Target 1, 0 or NaN.
+    patient : ndarray of int64, shape (n,)
+    """
+
+    target: Float64
+    first: Float64
+    second: Float64
+    patient: Int64
+
+    def take(self, rows: NDArray[np.bool_]) -> Pair:
+        """Return these rows."""
+        return Pair(*(getattr(self, name)[rows] for name in self.__slots__))
+
+    def judge(self, metrics: Sequence[str], bootstrap: Bootstrap | None) -> dict[str, Any]:
+        """By metric: ``first``, ``second`` and ``difference``, paired."""
+        one, other = (
+            judge(self.target, chance, self.patient, metrics=metrics, bootstrap=bootstrap)
+            for chance in (self.first, self.second)
+        )
+        return {name: _told(one[name], other[name]) for name in metrics}
 
 
 def _paired(
-    first: HeldOutRows,
-    second: HeldOutRows,
-    days: int,
-    *,
-    here: Int64,
-    there: Int64,
-    bootstrap: Bootstrap | None,
-) -> dict[str, Any]:
+    first: HeldOutRows, second: HeldOutRows, days: int, *, here: Int64, there: Int64
+) -> Pair:
     target = first.target[days][here]
     _check_same(target, second.target[days][there], days)
-    patient = first.patient[here]
-    one = judge(target, first.chance[days][here], patient, metrics=COMPARED, bootstrap=bootstrap)
-    other = judge(
-        target, second.chance[days][there], patient, metrics=COMPARED, bootstrap=bootstrap
-    )
-    return {name: _told(one[name], other[name]) for name in COMPARED}
+    return Pair(target, first.chance[days][here], second.chance[days][there], first.patient[here])
+
+
+def _by_group(pair: Pair, grouping: Grouping, bootstrap: Bootstrap | None) -> list[dict[str, Any]]:
+    """Differences within each group; one too small to judge is named and not judged."""
+    known, told = ~np.isnan(pair.target), []
+    for position, label in enumerate(grouping.labels):
+        rows = known & (grouping.member == position)
+        if rows.any():
+            inside = pair.take(rows)
+            one = {"group": label, **count_group(inside.target, inside.patient)}
+            if not one["too_few"]:
+                one["metrics"] = inside.judge(METRICS_SHOWN, bootstrap)
+            told.append(one)
+    return told
 
 
 def _check_same(first: Float64, second: Float64, days: int) -> None:

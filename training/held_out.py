@@ -99,15 +99,20 @@ def held_out_rows(
     key : bytes
         The site's secret.
     """
-    rows = zip(snapshots.spell_id.tolist(), snapshots.prediction_time.tolist(), strict=True)
     return HeldOutRows(
-        row=_keyed([f"{spell}\0{moment}" for spell, moment in rows], "held-out snapshot", key),
+        row=row_numbers(snapshots, key),
         patient=_keyed(
             [str(one) for one in snapshots.subject_id.tolist()], "held-out patient", key
         ),
         chance=chance,
         target=target,
     )
+
+
+def row_numbers(snapshots: Snapshots, key: bytes) -> Int64:
+    """Keyed number of each snapshot."""
+    rows = zip(snapshots.spell_id.tolist(), snapshots.prediction_time.tolist(), strict=True)
+    return _keyed([f"{spell}\0{moment}" for spell, moment in rows], "held-out snapshot", key)
 
 
 def _keyed(texts: list[str], what: str, key: bytes) -> Int64:

@@ -51,12 +51,15 @@ class Trained:
     bundle : Bundle
     figures : mapping of str to float
         As logged.
+    cost : mapping of str to float
+        Time and memory (:mod:`training.cost`).
     """
 
     run_id: str
     version: str
     bundle: Bundle
     figures: Mapping[str, float]
+    cost: Mapping[str, float]
 
 
 def train(
@@ -83,21 +86,30 @@ def train(
         f"train {dataset.path.name}", kind="training", manifest=dataset.manifest
     ) as run:
         run.log_params(config.to_mapping())
-        prepared = prepare(dataset, config, report)
-        tuned = _tuned(prepared, config, run, tracker.studies, report)
+        with run.cost.stage("prepare"):
+            prepared = prepare(dataset, config, report)
+        with run.cost.stage("tune"):
+            tuned = _tuned(prepared, config, run, tracker.studies, report)
         if tuned is not None:
             config = replace(
                 config, lightgbm=tuned.settings, tuning=replace(config.tuning, trials=0)
             )
-        model = fit_model(prepared, config, report)
-        bundle, chances = judge_model(prepared, model, config, report)
+        with run.cost.stage("fit"):
+            model = fit_model(prepared, config, report)
+        with run.cost.stage("judge"):
+            bundle, chances = judge_model(prepared, model, config, report)
         if tuned is not None:
             bundle = replace(bundle, provenance={**bundle.provenance, "tuning": dict(tuned.notes)})
         report("logging the run and registering the version")
-        publish_findings(run, findings_of(prepared, bundle, chances, key))
-        version = publish_model(run, bundle)
+        with run.cost.stage("publish"):
+            publish_findings(run, findings_of(prepared, bundle, chances, key))
+            version = publish_model(run, bundle)
     return Trained(
-        run_id=run.run_id, version=version, bundle=bundle, figures=figures_of(bundle.evaluation)
+        run_id=run.run_id,
+        version=version,
+        bundle=bundle,
+        figures=figures_of(bundle.evaluation),
+        cost=run.cost.figures(),
     )
 
 

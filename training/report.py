@@ -13,7 +13,7 @@ from models.page import definitions, heading, page, paragraph, picture, subheadi
 from training.baselines import NAMES
 from training.report_use import use_sections
 
-_GROUP_WORDS: Final = {
+GROUP_WORDS: Final = {
     "elapsed": "by days so far",
     "age": "by age",
     "sex": "by sex",
@@ -134,7 +134,7 @@ def _lists(lists: Mapping[str, Any], days: str) -> Iterable[str]:
 
 def _groups(groups: Mapping[str, Any]) -> Iterable[str]:
     for name, rows in groups.items():
-        yield subheading(_GROUP_WORDS.get(name, name))
+        yield subheading(GROUP_WORDS.get(name, name))
         yield table(
             ("Group", "Snapshots", "Mean chance", "Share", "AUROC", "In the large"),
             (_group(row) for row in rows),

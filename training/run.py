@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from models.registry import ARTIFACT, MODEL_NAME
+from training.cost import Cost
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,11 +33,14 @@ class Run:
     client : MlflowClient
     version : str, optional
         Registered in this run.
+    cost : Cost
+        Logged when the run ends, however it ends.
     """
 
     run_id: str
     client: MlflowClient
     version: str | None = None
+    cost: Cost = field(default_factory=Cost)
     _model_id: str | None = field(default=None, repr=False)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -144,6 +148,8 @@ class Run:
             with suppress(Exception):
                 self.client.delete_logged_model(self._model_id)
         with suppress(Exception):  # the server may be what failed
+            self.log_figures(self.cost.figures())
+        with suppress(Exception):
             self.client.set_terminated(self.run_id, status)
 
 

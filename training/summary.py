@@ -156,9 +156,12 @@ def gate_lines(gates: Iterable[Gate]) -> list[str]:
     return aligned((gate.verdict.value.upper(), gate.name, gate.reason) for gate in gates)
 
 
-def comparison_lines(compared: Mapping[str, Any]) -> list[str]:
-    """Paired differences of two runs."""
-    lines = [f"{compared['rows']} held-out snapshots in common; first minus second, 95 % intervals"]
+def comparison_lines(compared: Mapping[str, Any], *, synthetic: bool) -> list[str]:
+    """Paired differences of two runs, by group where they were looked for."""
+    lines = [SYNTHETIC] if synthetic else []
+    lines += [
+        f"{compared['rows']} held-out snapshots in common; first minus second, 95 % intervals"
+    ]
     for days, metrics in compared["horizons"].items():
         rows = [("", "first", "second", "difference", "")]
         rows += [
@@ -172,7 +175,22 @@ def comparison_lines(compared: Mapping[str, Any]) -> list[str]:
             for name, told in metrics.items()
         ]
         lines += ["", f"Length of stay >= {days} midnights", *_indented(rows)]
+        for name, groups in compared.get("groups", {}).get(days, {}).items():
+            lines += ["", f"  {days} midnights, {name}: difference", *_compared_groups(groups)]
     return lines
+
+
+def _compared_groups(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows: list[tuple[str, ...]] = [("", "AUROC", "Brier score", "in the large", "")]
+    for row in groups:
+        if row["too_few"]:
+            rows.append((row["group"], "too few to judge", "", "", ""))
+            continue
+        gaps = {name: told["difference"] for name, told in row["metrics"].items()}
+        shown = (gaps[name] for name in ("auroc", "brier", "calibration_intercept"))
+        words = better_words("auroc", gaps["auroc"])
+        rows.append((row["group"], *(interval(gap) for gap in shown), words))
+    return _indented(rows)
 
 
 def _indented(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -83,7 +83,7 @@ def survey(dataset: Dataset, scope: ScopeRules) -> Survey:
     """
     small = dataset.manifest.counts.get("events", 0) <= MOST_EVENTS_HELD
     told = fact_set(dataset.descriptions())
-    until = _end_of(dataset)
+    until = end_of(dataset)
     held: list[Events] = []
     parts: list[_Part] = []
     for events in dataset.read_shards():
@@ -157,6 +157,7 @@ def _joined(parts: list[_Part]) -> tuple[Spells, NDArray[np.str_]]:
     return Spells(*(column[order] for column in columns)), site
 
 
-def _end_of(dataset: Dataset) -> int:
+def end_of(dataset: Dataset) -> int:
+    """End of what a dataset can tell, UTC microseconds."""
     extra = _WATCHED_DAYS * DAY if dataset.manifest.clock is Clock.ORDER else 0
     return dataset.manifest.until + extra

@@ -83,6 +83,7 @@ class Tracker:
         run = Run(created.info.run_id, self.client)
         try:
             yield run
+            run.log_figures(run.cost.figures())
             self.client.set_terminated(run.run_id, "FINISHED")
         except KeyboardInterrupt:
             run.undo("KILLED")

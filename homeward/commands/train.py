@@ -81,12 +81,14 @@ def _document(trained: Trained) -> dict[str, Any]:
         "version": trained.version,
         "synthetic": trained.bundle.provenance["synthetic"],
         "figures": dict(trained.figures),
+        "cost": dict(trained.cost),
         "evaluation": evaluation,
         "provenance": dict(trained.bundle.provenance),
     }
 
 
 def _text(trained: Trained) -> str:
+    from training.cost import cost_words
     from training.summary import evaluation_lines
 
     provenance = trained.bundle.provenance
@@ -101,6 +103,7 @@ def _text(trained: Trained) -> str:
         [
             *lines,
             "",
+            f"{cost_words(trained.cost)}.",
             f"Run {trained.run_id}, registered as version {trained.version} of long-stay.",
             f"Next: homeward promote {trained.version}",
         ]

@@ -82,22 +82,24 @@ def judge_groups(
 def _one(
     outcome: Float64, probability: Float64, subject_id: Int64, bootstrap: Bootstrap | None
 ) -> dict[str, Any]:
-    long, short = (
-        np.unique(subject_id[outcome == 1.0]).size,
-        np.unique(subject_id[outcome == 0.0]).size,
-    )
-    told: dict[str, Any] = {
-        "rows": rounded(outcome.size),
-        "patients": rounded(np.unique(subject_id).size),
-        "events": rounded(int((outcome == 1.0).sum()), least=min(long, short)),
-        "too_few": outcome.size < LEAST_ROWS or min(long, short) < LEAST_EVENTS,
-    }
+    told = count_group(outcome, subject_id)
     if not told["too_few"]:
         judged = judge(outcome, probability, subject_id, metrics=METRICS_SHOWN, bootstrap=bootstrap)
         told["metrics"] = {name: estimate.to_json() for name, estimate in judged.items()}
         told["mean_probability"] = round(float(probability.mean()), 4)
         told["share"] = round(float(outcome.mean()), 3)
     return told
+
+
+def count_group(outcome: Float64, subject_id: Int64) -> dict[str, Any]:
+    """``rows``, ``patients`` and ``events`` of a group as they may be told, and ``too_few``."""
+    long, short = (np.unique(subject_id[outcome == side]).size for side in (1.0, 0.0))
+    return {
+        "rows": rounded(outcome.size),
+        "patients": rounded(np.unique(subject_id).size),
+        "events": rounded(int((outcome == 1.0).sum()), least=min(long, short)),
+        "too_few": outcome.size < LEAST_ROWS or min(long, short) < LEAST_EVENTS,
+    }
 
 
 def rounded(count: int, *, least: int | None = None) -> int | None:

@@ -48,6 +48,12 @@ def test_train_promote_score_evaluate_compare_rollback(home, capsys, write_event
 
     compared = answer(capsys, "compare", first["run_id"], judged["run_id"])
     assert compared["horizons"]["7"]["auroc"]["difference"]["value"] == pytest.approx(0.0)
+    page = home / "both.html"
+    runs = (first["run_id"], judged["run_id"])
+    grouped = answer(capsys, "compare", *runs, "--data", data, "--out", str(page))
+    assert {row["group"] for row in grouped["groups"]["7"]["sex"]} == {"male", "female"}
+    assert "SYNTHETIC" in page.read_text()
+    assert "no such run" in answer(capsys, "compare", runs[0], "f" * 32, code=2)
 
     assert "a previous champion expected" in answer(capsys, "rollback", code=2)
 
@@ -76,7 +82,7 @@ def test_failed_gates_exit_3_and_say_why(home, capsys, monkeypatch, write_events
         (["train", "{home}/trust", "--hold-out-site", "Z"], "its sites are A, B"),
         (["promote", "latest"], "homeward train makes one"),
         (["promote", "1", "--by", "somebody"], "a reason and a name"),
-        (["compare", "a", "b"], "held_out.parquet expected"),
+        (["compare", "a", "b"], "no such run"),
         (["evaluate", "models:/long-stay@champion", "{home}/trust"], "no such registered model"),
         (["score", "{home}/trust", "--at", "today", "--out", "x.csv"], "ISO 8601 expected"),
         (["score", "{home}/trust", "--at", "2026-01-01T06:00", "--out", "x.csv"], "an offset"),

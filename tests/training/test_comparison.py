@@ -1,13 +1,22 @@
 """Two runs on the rows they share, whatever order they were kept in."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from feature_store.errors import BadInput
 from feature_store.snapshots import Snapshots
+from models.calibration import expit, logit
+from models.judging.metrics import Bootstrap
 from training.comparison import better_words, compare
+from training.comparison_page import comparison_page
 from training.held_out import HeldOutRows, held_out_rows, in_common
+from training.judging import judge_bundle
+from training.membership import part_rows
+
+KEY = b"k" * 32
 
 
 def rows(seed, identifiers, *, noise=0.0, flipped=False):
@@ -84,3 +93,48 @@ def test_no_clear_difference_is_said_so():
     assert better_words("auroc", {"value": 0.0, "low": -0.1, "high": 0.1}) == "no clear difference"
     assert better_words("calibration_slope", {"value": 0.2, "low": 0.1, "high": 0.3}) == ""
     assert better_words("brier", {"value": 0.2, "low": None, "high": None}) == ""
+
+
+@pytest.fixture(scope="module")
+def by_group(trained):
+    """The shared run's held-out rows beside a worse model's, parted by what the data say."""
+    _, data, made = trained
+    bundle = made.bundle
+    found, _ = judge_bundle(bundle, data, key=KEY, report=lambda _line: None)
+    own = found.rows
+    noise = np.random.default_rng(5).normal(0, 1.5, own.row.size)
+    worse = {days: expit(logit(chance) + noise) for days, chance in own.chance.items()}
+    parted = partial(part_rows, dataset=data, key=KEY)
+    other = HeldOutRows(own.row, own.patient, worse, own.target)
+    return bundle, parted, compare(own, other, bootstrap=Bootstrap(replicates=40), parted=parted)
+
+
+def test_groups_are_those_the_model_was_judged_by(by_group):
+    bundle, _, compared = by_group
+    judged = bundle.evaluation["groups"]["7"]
+    for name, groups in compared["groups"]["7"].items():
+        assert [row["group"] for row in groups] == [row["group"] for row in judged[name]]
+        for row, before in zip(groups, judged[name], strict=True):
+            assert (row["rows"], row["patients"]) == (before["rows"], before["patients"])
+            if not row["too_few"]:
+                auroc = row["metrics"]["auroc"]
+                assert auroc["first"]["value"] == pytest.approx(before["metrics"]["auroc"]["value"])
+                assert auroc["difference"]["value"] > 0
+    assert set(compared["groups"]["7"]) >= {"sex", "ethnicity", "deprivation", "language", "month"}
+
+
+def test_rows_that_are_not_in_the_data_are_refused(by_group):
+    _, parted, _ = by_group
+    with pytest.raises(BadInput, match="2 of 2 snapshots are not in them"):
+        parted(np.array([1, 2]))
+
+
+def test_page_shows_differences_by_group_and_says_synthetic(by_group):
+    page = comparison_page("one", "<two>", compared=by_group[2], synthetic=True)
+    assert "SYNTHETIC DATA" in page
+    assert "&lt;two&gt;" in page
+    assert "By deprivation quintile" in page
+    assert "first better" in page
+    assert "<svg" in page
+    assert "<script" not in page
+    assert "http" not in page

@@ -47,6 +47,15 @@ def test_run_holds_figures_by_their_contracted_names(registered):
     assert made.figures["auroc_7"] == pytest.approx(metrics["auroc_7"])
 
 
+def test_run_holds_what_it_cost(registered):
+    tracker, _, _, made = registered
+    metrics = tracker.client.get_run(made.run_id).data.metrics
+    stages = ("prepare", "fit", "judge", "publish")
+    assert 0 < sum(metrics[f"cpu_seconds_{stage}"] for stage in stages) <= metrics["cpu_seconds"]
+    assert 50 < metrics["peak_mib"] < 50_000
+    assert made.cost["seconds"] >= metrics["seconds_fit"] > 0
+
+
 def test_run_holds_plots_card_report_and_predictions(registered, tmp_path):
     tracker, _, _, made = registered
     client = tracker.client
@@ -122,6 +131,7 @@ def test_failure_marks_the_run_and_leaves_no_version(store, dataset, quick, monk
         train(dataset, quick, tracker=store, key=b"k" * 32, report=quiet)
     assert "secret" not in str(caught.value)
     assert run_of(store).info.status == "FAILED"
+    assert run_of(store).data.metrics["cpu_seconds"] > 0
     assert not versions(store)
     assert not store.client.search_logged_models([run_of(store).info.experiment_id])
 
