@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from feature_store.vocabulary import LONG_STAY_DAYS
 from models.judging import Estimate, Sample, difference, judge, judge_coverage
@@ -63,7 +64,10 @@ def evaluate(
         "left_out": left_out,
         "coverage_80": _coverage(held_out, prediction),
         **judge_use(held_out, {days: prediction.at_least(days) for days in judged}, baselines),
-        "groups": {str(days): _groups(held_out, prediction, days) for days in judged},
+        "groups": {
+            str(days): _groups(held_out, prediction, days, baselines.get("champion", {}).get(days))
+            for days in judged
+        },
         "death": _death(held_out, prediction),
     }
 
@@ -141,16 +145,23 @@ def _coverage(held_out: HeldOut, prediction: Prediction) -> dict[str, Any]:
     return {**judged.share.to_json(), "rows": judged.rows, "unknown": judged.unknown}
 
 
-def _groups(held_out: HeldOut, prediction: Prediction, days: int) -> dict[str, Any]:
-    material = held_out.material
-    more = Use.of(held_out, prediction.at_least(days), days).figures
+def _groups(
+    held_out: HeldOut, prediction: Prediction, days: int, last: Float64 | None
+) -> dict[str, Any]:
+    material, chance = held_out.material, prediction.at_least(days)
+    use = Use.of(held_out, chance, days)
+
+    def more(rows: NDArray[np.bool_]) -> dict[str, Estimate]:
+        gain = {} if last is None else {"gain_over_champion_auroc": use.gain("auroc", last, rows)}
+        return {**use.figures(rows), **gain}
+
     parted = groupings(material.facts, held_out.told, material.days_so_far)
     if held_out.clock.calendar:
         parted.append(months(material.snapshots.prediction_time))
     return {
         grouping.name: judge_groups(
             material.target(days),
-            prediction.at_least(days),
+            chance,
             material.snapshots.subject_id,
             grouping=grouping,
             bootstrap=held_out.bootstrap,

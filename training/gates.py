@@ -86,6 +86,7 @@ def _baselines(case: Case) -> list[Gate]:
             f"better than {NAMES.get(name, name)}", _gain(gaps["auroc"]), _gain_words(gaps["auroc"])
         )
         for name, gaps in horizon["against"].items()
+        if name != "champion"  # a gate of its own: a successor must not be worse, that is all
     ] or [Gate("better than the baselines", Verdict.FAIL, "no baseline was judged")]
 
 

@@ -10,13 +10,13 @@ from typing import Any
 from feature_store.clock import to_moment
 from feature_store.dataset import Dataset
 from feature_store.errors import BadInput
-from feature_store.manifest import Manifest
 from models.bundle import Bundle, load_bundle
 from models.local_copy import Registered
 from training.config import TrainingConfig
 from training.evaluate import evaluate
 from training.held_out import held_out_rows
 from training.material import gather
+from training.provenance import learnt_from
 from training.publish import Findings, publish_findings
 from training.split import Part, Split, everything, split_spells
 from training.survey import Survey, survey
@@ -126,35 +126,6 @@ def unseen_of(bundle: Bundle, found: Survey, *, report: Report) -> tuple[HeldOut
         raise BadInput(msg)
     clock = dataset.manifest.clock
     return HeldOut(material, found.told, clock, config.judging, config.seed), unseen
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """How far into a dataset a model has learnt.
-
-    Parameters
-    ----------
-    everything : bool
-        It was made of this very dataset, split as its settings say.
-    until : int
-        UTC microseconds: it has seen spells admitted before.
-    """
-
-    everything: bool
-    until: int
-
-
-def learnt_from(provenance: Mapping[str, Any], manifest: Manifest) -> Learnt | None:
-    """What a model, or one it was recalibrated from, has seen of a dataset; None for nothing."""
-    if manifest.content_hash == provenance["data_hash"]:
-        return Learnt(everything=True, until=manifest.until)
-    parent = provenance.get("parent")
-    before = learnt_from(parent, manifest) if parent else None
-    if manifest.source == provenance["source"] and manifest.clock.calendar:
-        here = int(provenance["until"][Part.CALIBRATION.value])
-        if before is None or (here > before.until and not before.everything):
-            return Learnt(everything=False, until=here)
-    return before
 
 
 def _unseen(bundle: Bundle, found: Survey, config: TrainingConfig) -> tuple[Split, str]:

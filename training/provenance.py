@@ -6,11 +6,13 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from feature_store.clock import to_moment
+from feature_store.manifest import Manifest
 from models.stay import StayModel
 from training.config import TrainingConfig
 from training.material import Material
@@ -62,6 +64,35 @@ def _period(found: Survey, split: Split) -> dict[str, str]:
         for part, moment in split.until.items()
     }
     return {"from": to_moment(int(found.spells.start.min())).date().isoformat(), **ends}
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """How far into a dataset a model has learnt.
+
+    Parameters
+    ----------
+    everything : bool
+        It was made of this very dataset, split as its settings say.
+    until : int
+        UTC microseconds: it has seen spells admitted before.
+    """
+
+    everything: bool
+    until: int
+
+
+def learnt_from(provenance: Mapping[str, Any], manifest: Manifest) -> Learnt | None:
+    """What a model, or one it was recalibrated from, has seen of a dataset; None for nothing."""
+    if manifest.content_hash == provenance["data_hash"]:
+        return Learnt(everything=True, until=manifest.until)
+    parent = provenance.get("parent")
+    before = learnt_from(parent, manifest) if parent else None
+    if manifest.source == provenance["source"] and manifest.clock.calendar:
+        here = int(provenance["until"][Part.CALIBRATION.value])
+        if before is None or (here > before.until and not before.everything):
+            return Learnt(everything=False, until=here)
+    return before
 
 
 def versions() -> dict[str, str]:

@@ -25,9 +25,9 @@ from models.registry import MODEL_NAME
 from models.stay import StayModel
 from models.survival import Prediction
 from training.config import TrainingConfig
-from training.judging import learnt_from
 from training.material import gather
 from training.preparation import Prepared, prepare
+from training.provenance import learnt_from
 from training.publish import publish_findings, publish_model
 from training.recipe import findings_of, fit_model, judge_model
 from training.split import DROPPED, Part, Split, split_spells

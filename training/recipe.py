@@ -25,6 +25,7 @@ from training.evaluate import evaluate, figures_of
 from training.firewall import leaks_told, refuse_leaks
 from training.frailty import Frailty, gather_frailty
 from training.held_out import held_out_rows
+from training.last_model import LastModel, beside
 from training.leaks import suspects_by_gain
 from training.monitor.reference import reference_of
 from training.preparation import Prepared, prepare
@@ -63,7 +64,13 @@ class Trained:
 
 
 def train(
-    dataset: Dataset, config: TrainingConfig, *, tracker: Tracker, key: bytes, report: Report
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    tracker: Tracker,
+    key: bytes,
+    report: Report,
+    last: LastModel | None = None,
 ) -> Trained:
     """Fit, calibrate, judge, log and register a model.
 
@@ -76,6 +83,8 @@ def train(
         The site's secret, for the numbers of held-out rows.
     report : callable
         Takes lines of progress.
+    last : LastModel, optional
+        The champion, to be judged beside the new model.
 
     Raises
     ------
@@ -97,7 +106,7 @@ def train(
         with run.cost.stage("fit"):
             model = fit_model(prepared, config, report)
         with run.cost.stage("judge"):
-            bundle, chances = judge_model(prepared, model, config, report)
+            bundle, chances = judge_model(prepared, model, config, report, last=last)
         if tuned is not None:
             bundle = replace(bundle, provenance={**bundle.provenance, "tuning": dict(tuned.notes)})
         report("logging the run and registering the version")
@@ -163,7 +172,12 @@ def fit_model(prepared: Prepared, config: TrainingConfig, report: Report) -> Sta
 
 
 def judge_model(
-    prepared: Prepared, model: StayModel, config: TrainingConfig, report: Report
+    prepared: Prepared,
+    model: StayModel,
+    config: TrainingConfig,
+    report: Report,
+    *,
+    last: LastModel | None = None,
 ) -> tuple[Bundle, dict[int, dict[str, Float64]]]:
     """Judge beside the baselines; the bundle, and by horizon the chances each gave."""
     report("fitting the baselines")
@@ -174,18 +188,23 @@ def judge_model(
         config.judging,
         config.seed,
     )
-    baselines = _baselines(prepared, model, config)
+    baselines, told = _baselines(prepared, model, config), {}
+    if last is not None:
+        chances_of_last, why = beside(last, prepared, config)
+        baselines |= {"champion": chances_of_last} if chances_of_last else {}
+        told = {"last_model": {"version": last.version, "left_out": why}}
+        report(f"the last model, version {last.version}" + (f", left out: {why}" if why else ""))
     report(f"judging on {len(held_out.material)} held-out snapshots")
     prediction = model.predict(held_out.material.matrix, held_out.material.days_so_far)
     evaluation = evaluate(held_out, prediction, baselines)
     golden = make_golden(model, prepared.materials[Part.TRAIN].matrix, seed=config.seed)
     reference = reference_of(held_out.material, prepared.feature_set)
-    kept = {**evaluation, "golden": golden, "reference": reference.to_json()}
+    kept = {**evaluation, **told, "golden": golden, "reference": reference.to_json()}
     bundle = _bundle(prepared, model, config, evaluation=kept)
     chances = {
         days: {
             "model": prediction.at_least(days),
-            **{name: by_horizon[days] for name, by_horizon in baselines.items()},
+            **{name: each[days] for name, each in baselines.items() if days in each},
         }
         for days in map(int, evaluation["horizons"])
     }

@@ -87,8 +87,18 @@ def _overview(evaluation: Mapping[str, Any]) -> Iterable[str]:
         f"{coverage['rows']} snapshots; {coverage['unknown']} could not be followed for long "
         f"enough."
     )
+    yield from _last_model(evaluation.get("last_model"))
     for days, why in evaluation["left_out"].items():
         yield paragraph(f"{days} midnights: not judged; {why}.")
+
+
+def _last_model(told: Mapping[str, Any] | None) -> Iterable[str]:
+    if told is not None:
+        why = told["left_out"]
+        yield paragraph(
+            f"The last model is version {told['version']}, champion when this one was trained. "
+            + (f"It is not judged beside it: {why}." if why else "It is judged beside it below.")
+        )
 
 
 def _horizon(days: str, horizon: Mapping[str, Any], plots: Mapping[str, Path]) -> Iterable[str]:
@@ -133,19 +143,22 @@ def _lists(lists: Mapping[str, Any], days: str) -> Iterable[str]:
 
 
 def _groups(groups: Mapping[str, Any]) -> Iterable[str]:
+    beside_last = any("gain_over_champion_auroc" in str(rows) for rows in groups.values())
+    more = ("AUROC minus last model",) if beside_last else ()
     for name, rows in groups.items():
         yield subheading(GROUP_WORDS.get(name, name))
         yield table(
-            ("Group", "Snapshots", "Mean chance", "Share", "AUROC", "In the large"),
-            (_group(row) for row in rows),
+            ("Group", "Snapshots", "Mean chance", "Share", "AUROC", "In the large", *more),
+            (_group(row, len(more)) for row in rows),
         )
 
 
-def _group(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _group(row: Mapping[str, Any], more: int) -> tuple[str, ...]:
     size = "under 10" if row["rows"] is None else str(row["rows"])
     if row["too_few"]:
-        return (row["group"], size, "too few to judge", "", "", "")
+        return (row["group"], size, "too few to judge", "", "", "", *[""] * more)
     metrics = row["metrics"]
+    gain = (interval(metrics["gain_over_champion_auroc"]),) if more else ()
     return (
         row["group"],
         size,
@@ -153,6 +166,7 @@ def _group(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['share']:.3f}",
         interval(metrics["auroc"]),
         interval(metrics["calibration_intercept"]),
+        *gain,
     )
 
 

@@ -40,7 +40,7 @@ def leave_each_site_out(bundle: Bundle, dataset: Dataset, report: Report) -> dic
     ----------
     bundle : Bundle
         Its settings are used; it must not have seen the later spells of the dataset
-        (:func:`training.judging.learnt_from`).
+        (:func:`training.provenance.learnt_from`).
     dataset : Dataset
     report : callable
 

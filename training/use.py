@@ -17,6 +17,7 @@ from models.judging import (
     Estimate,
     Lists,
     difference,
+    judge,
     judge_alerts,
     judge_decision,
     judge_lead,
@@ -137,6 +138,21 @@ class Use:
             thresholds=thresholds,
             bootstrap=self.held_out.bootstrap,
         )
+
+    def gain(self, metric: str, other: Float64, rows: NDArray[np.bool_]) -> Estimate:
+        """Figure of the chance minus that of another, paired, of these rows."""
+        subject, bootstrap = self.held_out.material.snapshots.subject_id, self.held_out.bootstrap
+        own, rest = (
+            judge(
+                self.target[rows],
+                chance[rows],
+                subject[rows],
+                metrics=[metric],
+                bootstrap=bootstrap,
+            )
+            for chance in (self.chance, other)
+        )
+        return difference(own[metric], rest[metric])
 
     def figures(self, rows: NDArray[np.bool_]) -> dict[str, Estimate]:
         """Figures of a group of patients."""

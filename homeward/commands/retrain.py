@@ -32,6 +32,7 @@ def command(data: Path, if_needed: bool, found: Path, config: Path | None, as_js
     """
     from feature_store.dataset import open_dataset
     from training.config import TrainingConfig
+    from training.last_model import find_last
     from training.recipe import train
     from training.tracking import Tracker
 
@@ -49,6 +50,7 @@ def command(data: Path, if_needed: bool, found: Path, config: Path | None, as_js
         tracker=tracker,
         key=places.pseudonym_key(),
         report=reporter(),
+        last=find_last(tracker, places.bundles),
     )
     tracker.name_challenger(trained.version)
     told = {

@@ -45,6 +45,7 @@ def command(
     """
     from feature_store.dataset import open_dataset
     from training.config import TrainingConfig
+    from training.last_model import find_last
     from training.recipe import train
     from training.tracking import Tracker
 
@@ -59,7 +60,12 @@ def command(
     places = Places.from_environment()
     tracker = Tracker.open(places.artifacts)
     trained = train(
-        dataset, settings, tracker=tracker, key=places.pseudonym_key(), report=reporter()
+        dataset,
+        settings,
+        tracker=tracker,
+        key=places.pseudonym_key(),
+        report=reporter(),
+        last=find_last(tracker, places.bundles),
     )
     show(_document(trained), _text(trained), as_json=as_json)
 

@@ -11,7 +11,8 @@ from feature_store.events import Events
 from homeward.shell import run
 from models.bundle import load_bundle
 from models.registry import Registered, fetch
-from training.judging import judge_bundle, learnt_from
+from training.judging import judge_bundle
+from training.provenance import learnt_from
 from training.recalibration import recalibrate
 from training.sites import leave_each_site_out
 from training.tracking import Tracker
