@@ -1,60 +1,37 @@
-"""Resources checked by the FHIR library, which is loaded with the first one asked for."""
+"""Bundles of results, and what this server says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-PERCENT_MOST = 100.0
+from service.fhir import words
+from service.fhir.answers import FHIR_JSON
+from service.fhir.search import Asked
 
 
-def encode(resource: dict[str, Any]) -> bytes:
-    """A resource as JSON, valid by the library's model of it.
-
-    Raises
-    ------
-    ValueError
-        It is not a valid resource: a fault of ours.
-    """
-    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - half a second to import
-
-    model = get_fhir_model_class(resource["resourceType"])
-    made = model.model_validate(resource)
-    _check_percent(resource)
-    text: str = made.model_dump_json()
-    return text.encode()
-
-
-def _check_percent(resource: dict[str, Any]) -> None:
-    for one in resource.get("prediction", ()):
-        if not 0.0 <= one["probabilityDecimal"] <= PERCENT_MOST:
-            msg = "a percentage from 0 to 100 expected"
-            raise ValueError(msg)
-
-
-def searchset(resources: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Answer of a search."""
-    return {
+def searchset(resources: Sequence[dict[str, Any]], asked: Asked, *, total: int) -> dict[str, Any]:
+    """One page of what a search found."""
+    links = [{"relation": "self", "url": asked.page(asked.skip)}]
+    if asked.skip + len(resources) < total and resources:
+        links.append({"relation": "next", "url": asked.page(asked.skip + len(resources))})
+    made: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "searchset",
-        "total": len(resources),
-        "entry": [
-            {
-                "fullUrl": f"urn:uuid:{one['id']}",
-                "resource": one,
-                "search": {"mode": "match"},
-            }
+        "total": total,
+        "link": links,
+    }
+    if resources:  # FHIR has no empty lists
+        made["entry"] = [
+            {"fullUrl": full_url(one), "resource": one, "search": {"mode": "match"}}
             for one in resources
-        ],
-    }
+        ]
+    return made
 
 
-def outcome(code: str, text: str) -> dict[str, Any]:
-    """An OperationOutcome; the text is ours and quotes nothing."""
-    return {
-        "resourceType": "OperationOutcome",
-        "issue": [{"severity": "error", "code": code, "diagnostics": text}],
-    }
+def full_url(resource: dict[str, Any]) -> str:
+    """Name of a resource in a bundle."""
+    return f"urn:uuid:{resource['id']}"
 
 
 def capability(software_version: str) -> dict[str, Any]:
@@ -62,25 +39,22 @@ def capability(software_version: str) -> dict[str, Any]:
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
-        "date": "2026-11-24",
+        "date": "2026-11-26",
         "kind": "instance",
         "software": {"name": "Homeward", "version": software_version},
         "implementation": {"description": "Length-of-stay risk as RiskAssessment"},
-        "fhirVersion": "4.3.0",
-        "format": ["application/fhir+json"],
-        "rest": [
-            {
-                "mode": "server",
-                "resource": [
-                    {
-                        "type": "RiskAssessment",
-                        "interaction": [{"code": "read"}, {"code": "search-type"}],
-                        "searchParam": [
-                            {"name": "encounter", "type": "token"},
-                            {"name": "date", "type": "date"},
-                        ],
-                    }
-                ],
-            }
-        ],
+        "fhirVersion": "4.0.1",
+        "format": ["json", FHIR_JSON],
+        "rest": [{"mode": "server", "resource": [_risk_assessment()]}],
+    }
+
+
+def _risk_assessment() -> dict[str, Any]:
+    parameters = (("encounter", "reference"), ("patient", "reference"), ("date", "date"))
+    return {
+        "type": "RiskAssessment",
+        "supportedProfile": [words.PROFILE],
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "no-version",
+        "searchParam": [{"name": name, "type": kind} for name, kind in parameters],
     }

@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from feature_store.clock import to_moment
 from feature_store.live import StoreUnavailable
+from feature_store.live.database import reading
+from feature_store.live.people import same_people
+from feature_store.live.withdrawal import Withdrawals, read_withdrawals
 from service.access import Caller, Scope, may_see
-from service.fhir.resources import capability, encode, outcome, searchset
-from service.fhir.risk_assessment import risk_assessment
-from service.hub.live import Live
-from service.identifiers import is_opaque
+from service.fhir.answers import Answer, answered
+from service.fhir.resources import capability, searchset
+from service.fhir.risk_assessment import named_by_spell, risk_assessment
+from service.fhir.search import Asked, read_search
+from service.hub.live import Live, number_of
 from service.parts import Parts
 from service.problems import Problem, unavailable
-from service.record import AuditRow
+from service.record import AuditRow, Search
 from service.scores import authorise
 
-FHIR_JSON: Final = "application/fhir+json"
 RETRY_SECONDS: Final = 2
-_DATE = re.compile(r"(eq|ge|le)?(\d{4}-\d{2}-\d{2})")
-_LONGEST: Final = 64
-_CODES: Final = {
-    401: "login",
-    403: "forbidden",
-    404: "not-found",
-    422: "value",
-    429: "throttled",
-    503: "transient",
-}
 _SUMMARY: Final = "Scores as FHIR R4 RiskAssessment"
-
-Answer = Callable[[Request], Awaitable[dict[str, Any]]]
+_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def fhir_routes(parts: Parts, live: Live) -> APIRouter:
@@ -45,27 +35,17 @@ def fhir_routes(parts: Parts, live: Live) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     asked = _Asked(parts, live)
 
-    def add(path: str, answer: Answer) -> None:
+    def add(path: str, answer: Answer, methods: Sequence[str] = ("GET",)) -> None:
         async def handle(request: Request) -> Response:
-            return await _answered(answer, request)
+            return await answered(answer, request)
 
-        router.add_api_route(path, handle, methods=["GET"], summary=_SUMMARY)
+        router.add_api_route(path, handle, methods=list(methods), summary=_SUMMARY)
 
     add("/fhir/metadata", asked.metadata)
     add("/fhir/RiskAssessment", asked.search)
     add("/fhir/RiskAssessment/{score_id}", asked.read)
+    add("/fhir/{rest:path}", asked.nothing, _METHODS)  # an OperationOutcome there too
     return router
-
-
-async def _answered(answer: Answer, request: Request) -> Response:
-    """The resource asked for, or an OperationOutcome."""
-    try:
-        resource, status, headers = await answer(request), 200, {}
-    except Problem as problem:
-        status, headers = problem.kind.status, problem.headers
-        resource = outcome(_CODES.get(status, "processing"), problem.detail)
-    body = await asyncio.to_thread(encode, resource)
-    return Response(body, status, media_type=FHIR_JSON, headers=headers)
 
 
 class _Asked:
@@ -79,6 +59,10 @@ class _Asked:
         """What this server can do; anybody may know."""
         return capability(importlib.metadata.version("homeward"))
 
+    async def nothing(self, _request: Request) -> dict[str, Any]:
+        """Nothing is at this address, or not with this method."""
+        raise Problem(404, "There is no such interaction here: see /fhir/metadata.")
+
     async def read(self, request: Request) -> dict[str, Any]:
         """One score."""
         caller = authorise(self._parts, request.scope, Scope.SCORES)
@@ -86,17 +70,58 @@ class _Asked:
         row: AuditRow | None = await self._run(score)
         if row is None or not _is_for(row, caller):
             raise Problem(404, "There is no such RiskAssessment here.")
-        names = await self._live.run(partial(self._live.names, [row.spell]))
-        return risk_assessment(row, spell=names[row.spell])
+        (resource,) = await self._live.run(partial(self._resources, [row], {}))
+        return resource
 
     async def search(self, request: Request) -> dict[str, Any]:
-        """Scores of one spell, by day if asked, oldest first."""
+        """Scores of a spell, a patient or a time, a page at a time."""
         caller = authorise(self._parts, request.scope, Scope.SCORES)
-        spell, date = _query(request)
-        pseudonym = self._parts.pseudonyms.spell(spell)
-        rows = await self._run(partial(self._parts.record.scores_of_spell, pseudonym))
-        kept = [row for row in rows if _is_for(row, caller) and _on(row, date)]
-        return searchset([risk_assessment(row, spell=spell) for row in kept])
+        asked = read_search(request.query_params, self._parts.pseudonyms)
+        wanted = await self._live.run(partial(self._wanted, asked, caller))
+        total, rows = await self._run(partial(self._parts.record.search, wanted))
+        told = await self._live.run(partial(self._resources, rows, asked.spells or {}))
+        return searchset(told, asked, total=total)
+
+    # ---- in a thread -----------------------------------------------------------------------------
+
+    def _wanted(self, asked: Asked, caller: Caller) -> Search:
+        """A search of the record; of merged patients each means the whole."""
+        subjects = None
+        if asked.subjects is not None:
+            with reading(self._live.store.engine) as connection:
+                subjects = set(same_people(connection, asked.subjects))
+        return Search(
+            spells=asked.spells,
+            subjects=subjects,
+            sites=caller.sites,
+            since=asked.since,
+            until=asked.until,
+            newest_first=asked.newest_first,
+            skip=asked.skip,
+            most=asked.most,
+        )
+
+    def _resources(self, rows: Sequence[AuditRow], named: dict[int, str]) -> list[dict[str, Any]]:
+        """Each score, as it was and with what became of it."""
+        spells = sorted({row.spell for row in rows})
+        known = self._live.names(spells)
+        names = {
+            spell: named.get(spell, name) if name == number_of(spell) else name
+            for spell, name in known.items()
+        }
+        withdrawals = self._withdrawals(spells)
+        return [
+            risk_assessment(
+                row,
+                named_by_spell(row, names[row.spell]),
+                withdrawn_at=withdrawals.since(row.spell, row.prediction_time),
+            )
+            for row in rows
+        ]
+
+    def _withdrawals(self, spells: Sequence[int]) -> Withdrawals:
+        with reading(self._live.store.engine) as connection:
+            return read_withdrawals(connection, spells, now=self._live.now())
 
     async def _run(self, work: Callable[[], Any]) -> Any:
         try:
@@ -109,22 +134,3 @@ class _Asked:
 def _is_for(row: AuditRow, caller: Caller) -> bool:
     """Scores that were given, of patients whom the caller may see; never the shadow's."""
     return row.mode == "live" and row.score_id is not None and may_see(caller, row.site)
-
-
-def _query(request: Request) -> tuple[str, tuple[str, str]]:
-    given = request.query_params
-    spell = given.get("encounter", "").rpartition("|")[2].removeprefix("Encounter/")
-    if not spell or len(spell) > _LONGEST or not is_opaque(spell):
-        raise Problem(422, "encounter expected: the name of a spell, as it was sent.")
-    if set(given) - {"encounter", "date"}:
-        raise Problem(422, "No parameter but encounter and date is supported.")
-    found = _DATE.fullmatch(given.get("date", "")) if "date" in given else None
-    if "date" in given and found is None:
-        raise Problem(422, "date expected as YYYY-MM-DD, with eq, ge or le before it or nothing.")
-    return spell, (found[1] or "eq", found[2]) if found else ("", "")
-
-
-def _on(row: AuditRow, date: tuple[str, str]) -> bool:
-    how, day = date
-    given = to_moment(row.prediction_time).date().isoformat()
-    return {"": True, "eq": given == day, "ge": given >= day, "le": given <= day}[how]

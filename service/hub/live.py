@@ -27,6 +27,15 @@ _log = logging.getLogger(LOGGER)
 Answer = TypeVar("Answer")
 
 
+def number_of(spell: int) -> str:
+    """What a spell without a name is called.
+
+    >>> number_of(255)
+    '#00000000000000ff'
+    """
+    return f"#{spell:016x}"
+
+
 class Live:
     """The live store of one service, with the census and the names that belong to it.
 
@@ -131,7 +140,7 @@ class Live:
         missing = [spell for spell in spells if spell not in self._names]
         with reading(self.store.engine) as connection:
             self._names |= self._read(connection, missing)
-        return {spell: self._names.get(spell, f"#{spell:016x}") for spell in spells}
+        return {spell: self._names.get(spell, number_of(spell)) for spell in spells}
 
     def _read(self, connection: Connection, spells: list[int]) -> dict[int, str]:
         opened = {

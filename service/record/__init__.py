@@ -13,6 +13,7 @@ from service.record.account import About, Answer, AuditRow, Mode, account
 from service.record.feedback import FeedbackRow
 from service.record.postgres import PostgresAudit
 from service.record.reading import Record
+from service.record.search import Search
 from service.record.sqlite import SqliteAudit
 from service.record.writing import Audit, AuditUnavailable
 
@@ -26,6 +27,7 @@ __all__ = [
     "Mode",
     "PostgresAudit",
     "Record",
+    "Search",
     "SqliteAudit",
     "account",
     "open_audit",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Column, ColumnElement, Connection
 
+    from service.record.search import Search
+
 NO_SUBJECT: Final = -1
 """In a column of subjects: it was not said. Pseudonyms begin at 0."""
 
@@ -67,6 +69,16 @@ class Record:
         query = _WHOLE.where(SCORES.c.spell == spell, SCORES.c.mode == mode)
         ordered = query.order_by(SCORES.c.answered_at, SCORES.c.entry)
         return [AuditRow(*row) for row in self._rows(ordered)]
+
+    def search(self, wanted: Search) -> tuple[int, list[AuditRow]]:
+        """How many scores a search finds, and those of its page, in the order answered."""
+        conditions = wanted.conditions
+        (count,) = self._rows(select(func.count()).select_from(SCORES).where(*conditions))
+        columns = (SCORES.c.answered_at, SCORES.c.entry)
+        order = [column.desc() if wanted.newest_first else column.asc() for column in columns]
+        query = _WHOLE.where(*conditions).order_by(*order)
+        page = query.offset(wanted.skip).limit(wanted.most)
+        return int(count[0]), [AuditRow(*row) for row in self._rows(page)]
 
     def latest(self, spells: Sequence[int], *, since: int, until: int) -> dict[int, AuditRow]:
         """Latest live score of each of these spells that was answered within a time.

@@ -98,6 +98,7 @@ SCORES: Final = Table(
 Index("score_audit_score_id", SCORES.c.score_id, unique=True)
 Index("score_audit_spell", SCORES.c.spell, SCORES.c.answered_at)
 Index("score_audit_answered_at", SCORES.c.answered_at)
+Index("score_audit_subject", SCORES.c.subject, SCORES.c.answered_at)
 
 DETAILS: Final = Table(
     "score_details",
