@@ -42,6 +42,8 @@ COMMANDS: Final = MappingProxyType(
         "audit": "The record of every score: prove it, replay one.",
         "monitor": "Do the scores still come true: from the record and the store.",
         "retrain": "A challenger, if the monitor asks for one.",
+        "drop": "Today's worklist as CSV and Parquet, with a data dictionary.",
+        "relay": "Webhooks and drops: tell task trackers what is new.",
         "listen": "HL7 v2 ADT messages (MLLP) into the live store.",
         "replay": "Synthetic data into a running service, as if it happened now.",
     }

@@ -172,6 +172,9 @@ class Settings:
             "Whether to answer when the audit cannot be written", "yes or no", yes_or_no
         ),
     )
+    trackers_file: Path | None = field(
+        default=None, metadata=about("Trackers that `homeward relay` tells", "a file", path)
+    )
     max_body_mib: int = field(
         default=16,
         metadata=about("Largest request body, in MiB", "a whole number from 1", positive),

@@ -110,6 +110,25 @@ def read_marks(connection: Connection, spell: int, *, at: int) -> set[str] | Non
     return set(connection.scalars(query))
 
 
+def read_cancelled(connection: Connection, spells: Sequence[int], *, at: int) -> set[int]:
+    """Those of these spells whose every beginning was taken back by a moment."""
+    stands = or_(RETRACTIONS.c.retracted_at.is_(None), RETRACTIONS.c.retracted_at > at)
+    cancelled: set[int] = set()
+    for first in range(0, len(spells), _AT_ONCE):
+        query = (
+            select(EVENTS.c.spell_id, stands)
+            .outerjoin(RETRACTIONS, RETRACTIONS.c.event_id == EVENTS.c.id)
+            .where(
+                EVENTS.c.spell_id.in_(spells[first : first + _AT_ONCE]),
+                EVENTS.c.code == SPELL_START,
+            )
+        )
+        rows = connection.execute(query).all()
+        standing = {spell for spell, is_so in rows if is_so}
+        cancelled |= {spell for spell, _ in rows} - standing
+    return cancelled
+
+
 # ---- keeping up ----------------------------------------------------------------------------------
 
 

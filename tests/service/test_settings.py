@@ -38,6 +38,7 @@ def test_every_setting_is_read():
         "HOMEWARD_ADT_FACILITIES": "RXX,RYY",
         "HOMEWARD_ADT_TEST": "yes",
         "HOMEWARD_UNAUDITED_ANSWERS": "yes",
+        "HOMEWARD_TRACKERS_FILE": "/run/trackers.json",
         "HOMEWARD_MAX_BODY_MIB": "4",
         "HOMEWARD_OTLP_ENDPOINT": "http://127.0.0.1:4318",
         "HOMEWARD_LOG_LEVEL": "debug",

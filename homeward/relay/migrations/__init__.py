@@ -1,0 +1,1 @@
+"""Alembic revisions of the outbox; they run when it is opened."""
