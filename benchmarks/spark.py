@@ -28,7 +28,8 @@ import pyarrow.parquet as pq
 from benchmarks.homeward_command import run
 from benchmarks.report import Report, options
 from feature_store.clock import DAY, to_moment
-from feature_store.dataset import Dataset, fresh_folder, open_dataset, to_table, write_dataset
+from feature_store.dataset import Dataset, fresh_folder, open_dataset, write_dataset
+from feature_store.table import to_table
 from models.bundle import Bundle
 from training.batch import Engine, local_engine, score_inpatients
 from training.config import TrainingConfig

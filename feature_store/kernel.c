@@ -12,6 +12,7 @@
 
 #define NO_TIME INT64_MIN
 #define NO_SPELL (-1)
+#define NO_END INT64_MAX
 #define HOUR 3600000000LL
 #define DAY (24 * HOUR)
 
@@ -93,6 +94,26 @@ static double read_clock(int32_t how, int64_t local_start, int64_t local_now, in
   }
 }
 
+/* Longest window that counts back from the question, or from admission; NO_END if one has no end. */
+static int64_t longest(const int32_t *scope, const int64_t *window, int64_t series_count, int history) {
+  int64_t most = 0;
+  for (int64_t k = 0; k < series_count; k++) {
+    if ((scope[k] == HISTORY) != history) continue;
+    if (window[k] <= 0) return NO_END;
+    if (window[k] > most) most = window[k];
+  }
+  return most;
+}
+
+/* First row of [row, end) after a moment: what came before it is in no window. */
+static int64_t first_after(const int64_t *time, int64_t row, int64_t end, int64_t moment) {
+  while (row < end) {
+    const int64_t middle = row + (end - row) / 2;
+    if (time[middle] > moment) end = middle; else row = middle + 1;
+  }
+  return row;
+}
+
 /* Features of `snapshots` questions into `out` (row-major, one row a question).
  *
  * code_number: of each code, its place in link_start; link_series/link_category from there to the next
@@ -112,9 +133,17 @@ void homeward_features(
     /* room to work in, and answers */
     Series *series, double *out) {
   const Series empty = {0, 0, NO_TIME, 0.0, NAN, NAN, NAN, NAN, -1};
+  const int64_t to_now = longest(scope, window, series_count, 0);
+  const int64_t to_start = longest(scope, window, series_count, 1);
+  const int bounded = to_now != NO_END && to_start != NO_END;
   for (int64_t s = 0; s < snapshots; s++) {
     for (int64_t k = 0; k < series_count; k++) series[k] = empty;
-    for (int64_t row = first_row[s]; row < end_row[s] && time[row] <= now[s]; row++) {
+    int64_t row = first_row[s];
+    if (bounded) {
+      const int64_t by_now = now[s] - to_now, by_start = start[s] - to_start;
+      row = first_after(time, row, end_row[s], by_now < by_start ? by_now : by_start);
+    }
+    for (; row < end_row[s] && time[row] <= now[s]; row++) {
       if (visible[row] > now[s]) continue; /* recorded later: not known at this moment */
       const int32_t number = code_number[code[row]];
       int32_t link = link_start[number], last = link_start[number + 1];

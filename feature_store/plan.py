@@ -81,6 +81,10 @@ class Plan:
             numbers = [book.numbers[code] for code in codes]
         return Links(np.array(numbers, np.int32), book.start, book.series, book.category)
 
+    def reads(self, code: str) -> bool:
+        """Whether any feature reads the events of a code."""
+        return bool(self._look_up(code)[0])
+
     def _learn(self, book: _Book, codes: tuple[str, ...]) -> _Book:
         """Write a new book: threads may be reading the old one."""
         if len(book.numbers) + len(codes) > MOST_REMEMBERED:

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from benchmarks.cases import Int64
 from benchmarks.engines.windows import CODES, MICROSECONDS
 from feature_store.clock import DAY
-from feature_store.dataset import to_table, write_dataset
+from feature_store.dataset import write_dataset
 from feature_store.events import NO_SPELL, Events
 from feature_store.manifest import Clock, Manifest
 from feature_store.snapshots import Snapshots
+from feature_store.table import to_table
 
 EVENTS_A_PATIENT: Final = 333
 SHARD_EVENTS: Final = 1_000_000

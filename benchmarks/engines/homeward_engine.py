@@ -1,33 +1,48 @@
-"""Homeward's own feature function, shard by shard, in one thread."""
+"""Homeward's own feature function, shard by shard: a shard holds whole patients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from benchmarks.cases import Float64
 from benchmarks.engines.history import read_snapshots
 from benchmarks.engines.windows import FEATURES
-from feature_store.compute import compute_features
 from feature_store.dataset import open_dataset
+from feature_store.shards import Shard, compute_shards
+from feature_store.snapshots import Snapshots
 
 
 def from_disk(folder: Path) -> Float64:
-    """Parquet to matrix; a shard holds whole patients, so one is in memory at a time."""
-    snapshots = read_snapshots(folder)
-    matrix = np.empty((len(snapshots), len(FEATURES)))
-    done = 0
-    for events in open_dataset(folder).read_shards():
-        upto = int(np.searchsorted(snapshots.subject_id, events.subject_id[-1], side="right"))
-        rows = np.arange(done, upto)
-        matrix[rows] = compute_features(events, snapshots.take(rows), FEATURES)
-        done = upto
-    return matrix
+    """Parquet to matrix."""
+    shards = open_dataset(folder).shards
+    return _matrix(shards, _parted(shards, read_snapshots(folder)))
 
 
 def in_memory(folder: Path) -> Callable[[], Float64]:
-    """Events as columns, in order."""
-    events, snapshots = open_dataset(folder).read().in_order(), read_snapshots(folder)
-    return lambda: compute_features(events, snapshots, FEATURES)
+    """Events of the codes in question as columns, in order, a set for each shard."""
+    dataset = open_dataset(folder)
+    held = list(dataset.read_shards(FEATURES))
+    asked = list(_parted(dataset.shards, read_snapshots(folder)))
+    return lambda: _matrix(held, asked)
+
+
+def _parted(shards: Iterable[Path], snapshots: Snapshots) -> Iterator[Snapshots]:
+    """Snapshots of each shard's subjects; its last subject is told by the end of the file."""
+    done = 0
+    for shard in shards:
+        told = pq.read_metadata(shard)
+        last = told.row_group(told.num_row_groups - 1).column(0).statistics.max
+        upto = int(np.searchsorted(snapshots.subject_id, last, side="right"))
+        yield snapshots.take(np.arange(done, upto))
+        done = upto
+
+
+def _matrix(shards: Iterable[Shard], asked: Iterable[Snapshots]) -> Float64:
+    threads = int(os.environ.get("BENCHMARK_THREADS", "2"))
+    parts = compute_shards(zip(shards, asked, strict=True), FEATURES, threads=threads)
+    return np.concatenate(list(parts))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from feature_store.clock import to_microseconds, to_moment
-from feature_store.dataset import fresh_folder, to_table, write_dataset
+from feature_store.dataset import fresh_folder, write_dataset
 from feature_store.errors import BadInput
 from feature_store.events import Events
 from feature_store.fhir.bundle import events_of
@@ -19,6 +19,7 @@ from feature_store.fhir.codes import NHS_NUMBER
 from feature_store.identity import Identity, NhsNumber, nhs_number_kind
 from feature_store.manifest import Clock, Manifest
 from feature_store.spells import Spells, find_spells
+from feature_store.table import to_table
 from feature_store.vocabulary import family_of
 
 _LINES: Final = ".ndjson"

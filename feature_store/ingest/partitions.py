@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from feature_store.dataset import to_table
 from feature_store.events import Events
+from feature_store.table import to_table
 from feature_store.vocabulary import DEATH
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, select
 
 from feature_store.clock import to_moment
-from feature_store.dataset import to_table, write_dataset
+from feature_store.dataset import write_dataset
 from feature_store.errors import BadInput
 from feature_store.events import NO_SPELL, Events, Int64, concatenate
 from feature_store.live.database import reading
@@ -27,6 +27,7 @@ from feature_store.live.schema import EVENTS, MOVES, RETRACTIONS
 from feature_store.live.store import LiveStore
 from feature_store.manifest import Clock, Manifest
 from feature_store.spells import Spells, find_spells
+from feature_store.table import to_table
 
 _ROWS_AT_ONCE: Final = 50_000
 _EVENTS_PER_SHARD: Final = 1_000_000

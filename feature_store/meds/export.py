@@ -10,12 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from feature_store.dataset import Dataset, fresh_folder, to_table
+from feature_store.dataset import Dataset, fresh_folder
 from feature_store.events import Events
 from feature_store.meds.source import MANIFEST
 from feature_store.outcome import outcomes_of
 from feature_store.snapshots import daily_snapshots
 from feature_store.spells import find_spells
+from feature_store.table import to_table
 
 if TYPE_CHECKING:
     from pathlib import Path

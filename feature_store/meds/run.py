@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from feature_store.clock import DAY, to_microseconds, to_moment
-from feature_store.dataset import fresh_folder, to_table, write_dataset
+from feature_store.dataset import fresh_folder, write_dataset
 from feature_store.errors import BadInput, BadRows
 from feature_store.ingest.keys import are_nhs_numbers
 from feature_store.ingest.run import FOLLOW_UP_DAYS
@@ -23,6 +23,7 @@ from feature_store.meds.source import (
 )
 from feature_store.meds.translate import Tally, Translator
 from feature_store.spells import STILL_HERE
+from feature_store.table import to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

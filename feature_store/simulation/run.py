@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.random import SeedSequence, default_rng
 
 from feature_store.clock import at_local_hour, to_moment
-from feature_store.dataset import fresh_folder, to_table, write_dataset
+from feature_store.dataset import fresh_folder, write_dataset
 from feature_store.events import Events, concatenate
 from feature_store.manifest import Clock, Manifest
 from feature_store.simulation.chunk import CHUNK_SPELLS, make_chunk
@@ -20,6 +20,7 @@ from feature_store.simulation.settings import TrustSettings
 from feature_store.simulation.trust import Trust, open_sites
 from feature_store.simulation.truth import Truth
 from feature_store.spells import Spells
+from feature_store.table import to_table
 
 TRUTH_FILE: Final = "truth.parquet"
 

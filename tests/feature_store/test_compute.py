@@ -204,16 +204,34 @@ def test_an_event_recorded_later_changes_nothing(seed):
 
 
 @given(st.integers(0, 2**32))
-def test_neither_order_nor_company_nor_partition_matters(seed):
+def test_the_order_of_events_changes_nothing(seed):
+    rng = np.random.default_rng(seed)
+    events, asked = history(rng), questions(rng)
+    shuffled = events.take(rng.permutation(len(events)))
+    assert_same(compute_features(events, asked, EVERY), compute_features(shuffled, asked, EVERY))
+
+
+@given(st.integers(0, 2**32))
+def test_a_batch_of_one_is_its_row_in_a_big_batch(seed):
     rng = np.random.default_rng(seed)
     events, asked = history(rng), questions(rng)
     together = compute_features(events, asked, EVERY)
-    shuffled = events.take(rng.permutation(len(events)))
-    assert_same(together, compute_features(shuffled, asked, EVERY))
     for row in range(len(asked)):
         alone = asked.take(np.array([row]))
         own = events.take(events.subject_id == asked.subject_id[row])
         assert_same(together[row], compute_features(own, alone, EVERY)[0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_windows_that_all_end_give_what_they_give_beside_endless_ones(seed):
+    """The kernel does not walk what no window can reach."""
+    rng = np.random.default_rng(seed)
+    events, asked = history(rng), questions(rng)
+    ending = [at for at, feature in enumerate(EVERY.features) if feature.window_hours is not None]
+    spells = [at for at in ending if EVERY.features[at].scope is Scope.SPELL]
+    together = compute_features(events, asked, EVERY)
+    for columns in (ending, spells, [at for at in ending if at not in spells]):
+        assert_same(together[:, columns], compute_features(events, asked, EVERY.take(columns)))
 
 
 def test_an_event_recorded_at_the_prediction_time_is_known_and_one_microsecond_later_is_not():

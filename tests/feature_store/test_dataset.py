@@ -11,17 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from feature_store.clock import DAY, to_microseconds
-from feature_store.dataset import (
-    SCHEMA,
-    fresh_folder,
-    from_table,
-    open_dataset,
-    to_table,
-    write_dataset,
-)
+from feature_store.dataset import fresh_folder, open_dataset, write_dataset
+from feature_store.definitions import Feature, FeatureSet, Read
 from feature_store.errors import BadInput
 from feature_store.events import COLUMNS, NO_SPELL, NO_TIME, Events
 from feature_store.manifest import Clock, Manifest
+from feature_store.table import SCHEMA, from_table, to_table
 
 START = 20_000 * DAY
 
@@ -137,6 +132,21 @@ def test_nothing_is_overwritten(dataset):
     with pytest.raises(BadInput, match="this one exists"), fresh_folder(dataset.path):
         pytest.fail("entered a folder that exists")
     assert_equal(dataset.read(), EVENTS)
+
+
+def test_only_the_events_that_features_read_are_taken_up(dataset):
+    wanted = FeatureSet(
+        tuple(
+            Feature(name=code, label=code, read=Read.COUNT, codes=(code,))
+            for code in ("LOCAL", "NEWS2", "UNHEARD_OF")
+        )
+    )
+    read = dataset.read(wanted)
+    kept = EVENTS.take(EVENTS.rows_of("LOCAL//x", "NEWS2"))
+    codes = ("LOCAL//x", "NEWS2")
+    assert_equal(read, replace(kept, code=np.array([1, 0], np.int32), codes=codes))
+    nothing = dataset.read(wanted.take([2]))
+    assert (len(nothing), nothing.codes) == (0, ())
 
 
 @pytest.mark.parametrize("damage", ["truncated", "not parquet", "empty"])

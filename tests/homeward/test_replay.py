@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from feature_store.clock import DAY, HOUR
-from feature_store.dataset import fresh_folder, open_dataset, to_table, write_dataset
+from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput, Refused
 from feature_store.simulation import TrustSettings, simulate
+from feature_store.table import to_table
 from homeward.replaying import BATCH, Stage, play, read_story
 
 NOW = 20_800 * DAY + 15 * HOUR

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from feature_store.clock import DAY, HOUR, to_moment
-from feature_store.dataset import fresh_folder, to_table, write_dataset
+from feature_store.dataset import fresh_folder, write_dataset
 from feature_store.dataset import open_dataset as open_folder
 from feature_store.events import Events
 from feature_store.manifest import Clock, Manifest
+from feature_store.table import to_table
 
 START = 20_000 * DAY
 KEY = b"a secret of thirty-two bytes....."

@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from feature_store.clock import DAY, HOUR
 from feature_store.compute import compute_features
-from feature_store.dataset import fresh_folder, open_dataset, to_table, write_dataset
+from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput
 from feature_store.events import NO_SPELL, NO_TIME, Events, concatenate
 from feature_store.live import Appended, StoreUnavailable, open_store
@@ -25,6 +25,7 @@ from feature_store.manifest import Clock, Manifest
 from feature_store.nhs import NHS
 from feature_store.snapshots import daily_snapshots
 from feature_store.spells import find_spells
+from feature_store.table import to_table
 
 NOW = 20_000 * DAY
 LATER = NOW + 100 * DAY

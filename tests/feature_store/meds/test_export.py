@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from feature_store.automatic import derive_features
 from feature_store.clock import DAY, HOUR
 from feature_store.compute import compute_features
-from feature_store.dataset import fresh_folder, open_dataset, to_table, write_dataset
+from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.events import COLUMNS, NO_SPELL, NO_TIME, Events
 from feature_store.manifest import Clock, Manifest
 from feature_store.meds import export_meds, ingest_meds
 from feature_store.snapshots import daily_snapshots
 from feature_store.spells import find_spells
+from feature_store.table import to_table
 from homeward.shell import run
 
 BOOK = Path(__file__).parents[3] / "codebooks" / "homeward.toml"
