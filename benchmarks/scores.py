@@ -83,11 +83,9 @@ class Judge:
         ranking = Ranking.of(outcome[rows], chance[rows])
         measured = METRICS[metric].measure
         value = measured(Sample(ranking, np.ones((1, rows.size))))
-        blocks = [
-            measured(Sample(ranking, weights))
-            for weights in self.drawn.weights(rows[ranking.order])
-        ]
-        return Estimate(float(value[0]), np.concatenate(blocks))
+        few, order, starts = ranking.condensed()
+        weights = self.drawn.take(rows[ranking.order[order]]).group_sums(starts)
+        return Estimate(float(value[0]), measured(Sample(few, weights)))
 
 
 def mean(estimates: Iterable[Estimate]) -> Estimate:

@@ -69,8 +69,8 @@ class Problem:
 
     def parameters(self, risks: Risks, settings: FitSettings, leaves: int) -> dict[str, Any]:
         """LightGBM's parameters for these person-intervals."""
-        rows_a_spell = risks.row.size / max(self.spells, 1)
-        parameters = settings.parameters(leaves=leaves, rows_a_spell=rows_a_spell)
+        size = risks.row.size
+        parameters = settings.parameters(leaves=leaves, rows=size, spells=self.spells)
         if self.never_raise:
             signs = np.zeros(self.columns.shape[1] + 2, int)
             signs[list(self.never_raise)] = -1

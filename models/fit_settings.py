@@ -38,6 +38,9 @@ class FitSettings:
         (docs/training.md says at what cost). Numbers only.
     most_rows : int
         Person-intervals above which they are thinned by chance, which bounds memory.
+    rows_a_tree : int
+        Person-intervals that each tree is grown on, others for the next: bounds time. Mornings of
+        one spell say much the same, so a tree misses little by seeing some of them.
     seed, threads : int
     """
 
@@ -53,12 +56,24 @@ class FitSettings:
     category_l2: float = 100.0
     never_shorter: tuple[str, ...] = ()
     most_rows: int = 4_000_000
+    rows_a_tree: int = 1_000_000
     seed: int = 20260114
     threads: int = 2
 
-    def parameters(self, *, leaves: int, rows_a_spell: float) -> dict[str, Any]:
-        """In LightGBM's words; deterministic, so that the same data give the same bytes."""
+    def parameters(self, *, leaves: int, rows: int, spells: int) -> dict[str, Any]:
+        """In LightGBM's words; deterministic, so that the same data give the same bytes.
+
+        Parameters
+        ----------
+        leaves : int
+        rows, spells : int
+            Person-intervals, and spells that they are of.
+        """
+        share = min(1.0, self.rows_a_tree / max(rows, 1))
+        rows_a_spell = share * rows / max(spells, 1)
+        bagged = {"bagging_fraction": share, "bagging_freq": 1} if share < 1.0 else {}
         return {
+            **bagged,
             "objective": "binary",
             "num_leaves": leaves,
             "learning_rate": self.learning_rate,

@@ -65,15 +65,16 @@ def compare(
         for days in first.horizons
         if days in second.horizons
     }
+    drawn = (bootstrap or Bootstrap()).over(first.patient[here])
     told = {
         "rows": int(here.size),
-        "horizons": {str(days): pair.judge(COMPARED, bootstrap) for days, pair in pairs.items()},
+        "horizons": {str(days): pair.judge(COMPARED, drawn) for days, pair in pairs.items()},
     }
     if parted is None:
         return told
     groupings = parted(first.row[here])
     by_group = {
-        str(days): {one.name: _by_group(pair, one, bootstrap) for one in groupings}
+        str(days): {one.name: _by_group(pair, one, drawn) for one in groupings}
         for days, pair in pairs.items()
     }
     return {**told, "groups": by_group}
@@ -99,7 +100,7 @@ class Pair:
         """Return these rows."""
         return Pair(*(getattr(self, name)[rows] for name in self.__slots__))
 
-    def judge(self, metrics: Sequence[str], bootstrap: Bootstrap | None) -> dict[str, Any]:
+    def judge(self, metrics: Sequence[str], bootstrap: Bootstrap) -> dict[str, Any]:
         """By metric: ``first``, ``second`` and ``difference``, paired."""
         one, other = (
             judge(self.target, chance, self.patient, metrics=metrics, bootstrap=bootstrap)
@@ -116,7 +117,7 @@ def _paired(
     return Pair(target, first.chance[days][here], second.chance[days][there], first.patient[here])
 
 
-def _by_group(pair: Pair, grouping: Grouping, bootstrap: Bootstrap | None) -> list[dict[str, Any]]:
+def _by_group(pair: Pair, grouping: Grouping, bootstrap: Bootstrap) -> list[dict[str, Any]]:
     """Differences within each group; one too small to judge is named and not judged."""
     known, told = ~np.isnan(pair.target), []
     for position, label in enumerate(grouping.labels):

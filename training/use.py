@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -37,7 +38,7 @@ Baselines = Mapping[str, Mapping[int, Float64]]
 NO_DATES: Final = "the source has no dates, so nobody shared a day in hospital"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class HeldOut:
     """What a model is judged on.
 
@@ -57,10 +58,11 @@ class HeldOut:
     settings: JudgingSettings
     seed: int
 
-    @property
+    @cached_property
     def bootstrap(self) -> Bootstrap:
-        """One bootstrap for everything, so that all differences are paired."""
-        return Bootstrap(replicates=self.settings.replicates, seed=self.seed)
+        """Patients drawn once for everything, so that all differences are paired."""
+        drawn = Bootstrap(replicates=self.settings.replicates, seed=self.seed)
+        return drawn.over(self.material.snapshots.subject_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +112,7 @@ class Use:
         kept = self.on_list
         return judge_lists(
             self.target[kept],
-            self.chance[kept],
+            self.listed[kept],
             self.lists,
             bootstrap=self.held_out.bootstrap,
             among=None if rows is None else rows[kept],

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from feature_store.clock import local_day, local_hour
 from feature_store.snapshots import Snapshots
-from models.judging.estimate import Int64, Resamples
+from models.judging.estimate import Int64
 from models.judging.metrics import Bootstrap
 
 DAY_SHIFT: Final = (6.0, 18.0)
@@ -58,9 +58,7 @@ def judge_alerts(
     by_day = (hour >= DAY_SHIFT[0]) & (hour < DAY_SHIFT[1])
     new = _first(flagged, snapshots)
     columns = np.column_stack([new, new & by_day, new & ~by_day, flagged])[kept]
-    drawn = Resamples.draw(
-        snapshots.subject_id[kept], replicates=chosen.replicates, seed=chosen.seed
-    )
+    drawn = chosen.resamples(snapshots.subject_id[kept])
     told = drawn.ratios(columns.astype(np.float64) * columns.shape[0] / days, np.ones(len(columns)))
     names = ("new", "day_shift", "night_shift", "standing")
     each = np.bincount(place.ravel(), new[kept], minlength=days)

@@ -60,7 +60,7 @@ class Lists:
 
 def judge_lists(
     outcome: Float64,
-    probability: Float64,
+    listed: NDArray[np.bool_],
     lists: Lists,
     *,
     bootstrap: Bootstrap | None = None,
@@ -72,7 +72,8 @@ def judge_lists(
     ----------
     outcome : ndarray of float64, shape (n,)
         1 if the spell reaches the horizon; NaN where not known: listed, but not counted.
-    probability : ndarray of float64, shape (n,)
+    listed : ndarray of bool, shape (n,)
+        From :meth:`Lists.listed`.
     lists : Lists
         Only of patients who have not reached the horizon: nothing is left to foresee otherwise.
     bootstrap : Bootstrap, optional
@@ -86,7 +87,6 @@ def judge_lists(
         ``recall_at_capacity``: of the spells that reach it, the share listed at least once before.
     """
     chosen = bootstrap or Bootstrap()
-    listed = lists.listed(probability)
     known = ~np.isnan(outcome) if among is None else ~np.isnan(outcome) & among
     shown = listed & known
     spell, first, position = np.unique(
@@ -94,27 +94,14 @@ def judge_lists(
     )
     long = outcome[known][first] == 1.0
     ever = np.bincount(position.ravel(), listed[known], minlength=spell.size) > 0
-    drawn = Resamples.draw(lists.subject_id, replicates=chosen.replicates, seed=chosen.seed)
+    drawn = chosen.resamples(lists.subject_id)
     spell_rows = np.flatnonzero(known)[first][long]
     return {
-        "ppv_at_capacity": _share(outcome == 1.0, np.flatnonzero(shown), drawn),
-        "recall_at_capacity": _share_of(ever[long], spell_rows, drawn),
+        "ppv_at_capacity": _share(outcome[shown] == 1.0, np.flatnonzero(shown), drawn),
+        "recall_at_capacity": _share(ever[long], spell_rows, drawn),
     }
 
 
-def _share(mask: NDArray[np.bool_], rows: NDArray[np.intp], drawn: Resamples) -> Estimate:
-    return _share_of(mask[rows], rows, drawn)
-
-
-def _share_of(hit: NDArray[np.bool_], rows: NDArray[np.intp], drawn: Resamples) -> Estimate:
+def _share(hit: NDArray[np.bool_], rows: NDArray[np.intp], drawn: Resamples) -> Estimate:
     """Share of rows with a hit, each replicate weighting rows by patient."""
-    if not rows.size:
-        return Estimate(float("nan"), np.full(drawn.counts.shape[0], np.nan))
-    values = hit.astype(np.float64)
-    replicates = []
-    for weights in drawn.weights(rows):
-        total = weights.sum(axis=1)
-        share = np.full(total.shape, np.nan)
-        np.divide(weights @ values, total, out=share, where=total > 0)
-        replicates.append(share)
-    return Estimate(float(values.mean()), np.concatenate(replicates) if replicates else np.zeros(0))
+    return drawn.take(rows).ratios(hit[:, None].astype(np.float64), np.ones(rows.size))[0]

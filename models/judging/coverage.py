@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from feature_store.outcome import Outcomes
-from models.judging.estimate import Estimate, Float64, Int64, Resamples
+from models.judging.estimate import Estimate, Float64, Int64
 from models.judging.metrics import Bootstrap
 
 
@@ -60,15 +60,9 @@ def judge_coverage(
     stay = np.where(outcomes.censored, outcomes.follow_up_days + 1, outcomes.length_of_stay_days)
     upper = np.where(np.isnan(high), np.inf, high)
     held = ((stay >= lower) & (stay <= upper))[known].astype(np.float64)
-    drawn = Resamples.draw(subject_id[known], replicates=chosen.replicates, seed=chosen.seed)
-    replicates = [
-        weights @ held / np.maximum(weights.sum(axis=1), 1e-12) for weights in drawn.weights()
-    ]
+    drawn = chosen.resamples(subject_id[known])
     return Coverage(
-        Estimate(
-            float(held.mean()) if held.size else float("nan"),
-            np.concatenate(replicates) if replicates and held.size else np.zeros(0),
-        ),
+        drawn.ratios(held[:, None], np.ones(held.size))[0],
         rows=int(known.sum()),
         unknown=int((~known).sum()),
     )

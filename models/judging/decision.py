@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from models.judging.estimate import Estimate, Float64, Int64, Resamples
+from models.judging.estimate import Estimate, Float64, Int64
 from models.judging.metrics import Bootstrap
 
 THRESHOLDS: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
@@ -60,7 +60,7 @@ def judge_decision(
     chosen = bootstrap or Bootstrap()
     known = ~np.isnan(outcome)
     long, chance = outcome[known] == 1.0, probability[known]
-    drawn = Resamples.draw(subject_id[known], replicates=chosen.replicates, seed=chosen.seed)
+    drawn = chosen.resamples(subject_id[known])
     odds = np.array(thresholds) / (1.0 - np.array(thresholds))
     acted = np.column_stack([np.ones(long.size), *(chance >= at for at in thresholds)])
     worth = np.where(long[:, None], acted, -acted * np.array([1.0, *odds]))

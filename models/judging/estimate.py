@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 REPLICATES: Final = 200
 LEVEL: Final = 0.95
-_BLOCK: Final = 4_000_000
-"""Weights held at once: bounds memory, changes no figure."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,12 +89,23 @@ class Resamples:
             row[:] = np.minimum(np.bincount(drawn, minlength=subjects.size), 255)
         return cls(counts, patient.ravel())
 
-    def weights(self, order: NDArray[np.intp] | None = None) -> Iterator[Float64]:
-        """Weights of the rows in this order, shape (a block of replicates, n)."""
-        patient = self.patient if order is None else self.patient[order]
-        step = max(1, _BLOCK // max(patient.size, 1))
-        for first in range(0, self.counts.shape[0], step):
-            yield self.counts[first : first + step][:, patient].astype(np.float64)
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Resamples:
+        """The same draws, of these rows only."""
+        kept, patient = np.unique(self.patient[rows], return_inverse=True)
+        return Resamples(self.counts[:, kept], patient.ravel())
+
+    def group_sums(self, starts: NDArray[np.intp]) -> Float64:
+        """Weight of runs of neighbouring rows, shape (n_replicates, n_runs).
+
+        Parameters
+        ----------
+        starts : ndarray of intp, shape (n_runs,)
+            Where each run begins, ascending from 0.
+        """
+        ends = np.append(starts, self.patient.size)
+        ones = np.ones(self.patient.size, np.float32)  # counts of less than 2**24 stay exact
+        member = csr_array((ones, self.patient, ends), shape=(starts.size, self.counts.shape[1]))
+        return np.asarray((member @ self.counts.T.astype(np.float32)).T, np.float64, order="C")
 
     def sums(self, columns: Float64) -> Float64:
         """Sum of columns of the rows, each replicate counting rows by patient.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.snapshots import Snapshots
-from models.judging.estimate import Estimate, Float64, Resamples
+from models.judging.estimate import Estimate, Float64
 from models.judging.metrics import Bootstrap
 
 
@@ -79,9 +79,7 @@ def judge_lead(
     lead = np.zeros(spells.size, np.int64)
     told = np.where(flagged[long], horizon - snapshots.days_so_far[long], 0)
     np.maximum.at(lead, position.ravel(), told)
-    drawn = Resamples.draw(
-        snapshots.subject_id[long[first]], replicates=chosen.replicates, seed=chosen.seed
-    )
+    drawn = chosen.resamples(snapshots.subject_id[long[first]])
     reached = (lead[:, None] >= np.arange(1, horizon + 1)).astype(np.float64)
     at_least = drawn.ratios(reached, np.ones(spells.size))
     return Lead(int(spells.size), at_least[0], _median(at_least), tuple(at_least))

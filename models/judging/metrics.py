@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -61,6 +61,30 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
 """Metrics of a probability against a yes-or-no outcome, in the order they are shown."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Population:
+    """Patients, and how often each replicate draws them.
+
+    Parameters
+    ----------
+    subjects : ndarray of int64, shape (n_patients,)
+        Ascending.
+    drawn : Resamples
+    """
+
+    subjects: Int64
+    drawn: Resamples
+
+    def rows_of(self, subject_id: Int64) -> Resamples:
+        """Draws for rows of some of the patients."""
+        wanted, patient = np.unique(subject_id, return_inverse=True)
+        place = np.searchsorted(self.subjects, wanted)
+        if wanted.size and not np.array_equal(self.subjects.take(place, mode="clip"), wanted):
+            msg = "bootstrap: patients of the population expected, got others"
+            raise KeyError(msg)
+        return Resamples(self.drawn.counts[:, place], patient.ravel())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
     """How intervals are made.
@@ -70,10 +94,34 @@ class Bootstrap:
     replicates : int
         0 gives figures without intervals.
     seed : int
+    population : Population, optional
+        Patients drawn already (:meth:`over`).
     """
 
     replicates: int = REPLICATES
     seed: int = 0
+    population: Population | None = field(default=None, repr=False, compare=False)
+
+    def over(self, subject_id: Int64) -> Bootstrap:
+        """The same bootstrap with these patients drawn once, for every figure of some of them.
+
+        A figure of a part then comes from draws of the whole: how many of the part are drawn is
+        left to chance, as it is in the next sample, and any two figures are paired.
+        """
+        drawn = Resamples.draw(subject_id, replicates=self.replicates, seed=self.seed)
+        return replace(self, population=Population(np.unique(subject_id), drawn))
+
+    def resamples(self, subject_id: Int64) -> Resamples:
+        """Draws for rows of these patients.
+
+        Raises
+        ------
+        KeyError
+            Somebody is not of the population that was drawn.
+        """
+        if self.population is None:
+            return Resamples.draw(subject_id, replicates=self.replicates, seed=self.seed)
+        return self.population.rows_of(subject_id)
 
 
 def judge(
@@ -115,17 +163,10 @@ def judge(
         raise BadInput(msg)
     ranking = Ranking.of(outcome, probability)
     value = _measure(Sample(ranking, np.ones((1, outcome.size))), metrics)
-    drawn = Resamples.draw(subject_id, replicates=chosen.replicates, seed=chosen.seed)
-    blocks = [
-        _measure(Sample(ranking, weights), metrics) for weights in drawn.weights(ranking.order)
-    ]
-    return {
-        name: Estimate(
-            float(value[name][0]),
-            np.concatenate([block[name] for block in blocks]) if blocks else np.zeros(0),
-        )
-        for name in metrics
-    }
+    few, order, starts = ranking.condensed()
+    drawn = chosen.resamples(subject_id).take(ranking.order[order])
+    replicates = _measure(Sample(few, drawn.group_sums(starts)), metrics)
+    return {name: Estimate(float(value[name][0]), replicates[name]) for name in metrics}
 
 
 def _measure(sample: Sample, metrics: Sequence[str]) -> dict[str, Float64]:

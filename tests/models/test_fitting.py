@@ -163,9 +163,15 @@ def test_progress_is_told_to_its_end(small):
     assert 0.9 * total[0] <= done[-1] <= total[0]
 
 
-def test_thinning_bounds_the_rows_and_keeps_the_truth(small):
+@pytest.mark.parametrize("bound", [{"most_rows": 30_000}, {"rows_a_tree": 20_000}])
+def test_thinning_bounds_the_rows_and_keeps_the_truth(small, bound):
     data = entrants(20_000, (40, 41))
-    thin = fit(*data, feature_set=FRAIL, settings=replace(small, most_rows=30_000, trees=150))
+    settings = replace(small, trees=150, **bound)
+    thin = fit(*data, feature_set=FRAIL, settings=settings)
+    if "rows_a_tree" in bound:  # which rows a tree sees is left to chance, and chance to the seed
+        assert (
+            thin.exit_trees.text == fit(*data, feature_set=FRAIL, settings=settings).exit_trees.text
+        )
     chance = thin.predict(EVERYONE, AT_THE_DOOR).at_least(7)
     np.testing.assert_allclose(chance, (1 - HAZARD) ** 7, atol=0.04)
 

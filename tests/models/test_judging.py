@@ -157,7 +157,7 @@ def test_probability_outside_its_range_is_refused():
 
 def test_rows_of_one_patient_are_drawn_together():
     drawn_ = Resamples.draw(np.array([7, 7, 9, 7]), replicates=50, seed=1)
-    weights = np.concatenate(list(drawn_.weights()))
+    weights = drawn_.group_sums(np.arange(4))
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, 0] == weights[:, 3]).all()
     assert (drawn_.counts.sum(axis=1) == 2).all()
@@ -199,13 +199,48 @@ def test_paired_difference_is_narrower_than_unpaired():
     assert high - low < 0.5 * np.diff(first.interval)[0]
 
 
-def test_same_seed_same_interval_and_blocks_do_not_matter(monkeypatch):
+def test_same_seed_same_interval():
     outcome, probability = drawn(8, 500)
-    first = judge(outcome, probability, np.arange(500), bootstrap=Bootstrap(replicates=40, seed=3))
-    monkeypatch.setattr("models.judging.estimate._BLOCK", 1500)
-    second = judge(outcome, probability, np.arange(500), bootstrap=Bootstrap(replicates=40, seed=3))
+    chosen = Bootstrap(replicates=40, seed=3)
+    first, second = (
+        judge(outcome, probability, np.arange(500), bootstrap=chosen) for _ in range(2)
+    )
     for name in METRICS:
-        assert first[name].interval == pytest.approx(second[name].interval)
+        assert first[name].interval == second[name].interval
+
+
+def test_many_rows_are_ranked_by_neighbours_in_replicates_and_lose_next_to_nothing():
+    outcome, probability = drawn(10, 30_000)
+    subject = np.random.default_rng(2).integers(0, 9_000, outcome.size)
+    judged = judge(outcome, probability, subject, bootstrap=Bootstrap(replicates=6, seed=4))
+    draws = Resamples.draw(subject, replicates=6, seed=4)
+    for replicate, counts in enumerate(draws.counts):
+        weights = counts[draws.patient]
+        for name, near in (("auroc", 1e-5), ("auprc", 2e-4), ("brier", 5e-6)):
+            exact = METRICS[name].measure(weighted(outcome, probability, weights))[0]
+            assert judged[name].replicates[replicate] == pytest.approx(exact, abs=near)
+
+
+def test_parts_of_a_population_share_its_draws():
+    outcome, probability = drawn(11, 900)
+    subject = np.random.default_rng(3).integers(0, 400, outcome.size)
+    chosen = Bootstrap(replicates=50, seed=1).over(subject)
+    whole = judge(outcome, probability, subject, bootstrap=chosen)["brier"]
+    alone = judge(outcome, probability, subject, bootstrap=Bootstrap(replicates=50, seed=1))[
+        "brier"
+    ]
+    np.testing.assert_allclose(whole.replicates, alone.replicates)
+    half = subject % 2 == 0
+    parts = [
+        judge(outcome[rows], probability[rows], subject[rows], bootstrap=chosen)["brier"].replicates
+        for rows in (half, ~half)
+    ]
+    drawn_ = chosen.resamples(subject)
+    sizes = drawn_.sums(np.column_stack([half, ~half]).astype(float))
+    together = (np.column_stack(parts) * sizes).sum(axis=1) / sizes.sum(axis=1)
+    np.testing.assert_allclose(together, whole.replicates)
+    with pytest.raises(KeyError, match="patients of the population expected"):
+        judge(outcome, probability, subject + 1000, bootstrap=chosen)
 
 
 def test_coverage_counts_only_what_could_be_followed():
@@ -228,14 +263,14 @@ def test_lists_are_cut_at_capacity_for_each_site_and_day():
     lists = Lists(site, day, np.array([1, 2, 3, 4, 5, 3]), np.array([1, 2, 3, 4, 5, 3]), 1)
     probability = np.array([0.2, 0.8, 0.5, 0.1, 0.3, 0.4])
     assert lists.listed(probability).tolist() == [False, True, False, False, True, True]
-    judged = judge_lists(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0]), probability, lists)
+    judged = judge_lists(np.array([1.0, 1.0, 1.0, 0.0, 0.0, 1.0]), lists.listed(probability), lists)
     assert judged["ppv_at_capacity"].value == pytest.approx(2 / 3)  # spells 2, 5 and, next day, 3
     assert judged["recall_at_capacity"].value == pytest.approx(2 / 3)  # spells 2 and 3 of 1, 2, 3
 
 
 def test_nobody_listed_is_unknown():
     nobody = np.zeros(0, np.int64)
-    judged = judge_lists(np.zeros(0), np.zeros(0), Lists(nobody, nobody, nobody, nobody, 5))
+    judged = judge_lists(np.zeros(0), np.zeros(0, bool), Lists(nobody, nobody, nobody, nobody, 5))
     assert np.isnan(judged["ppv_at_capacity"].value)
 
 

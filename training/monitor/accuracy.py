@@ -109,7 +109,10 @@ def use(lived: Lived, *, capacity: int, bootstrap: Bootstrap) -> dict[str, Any]:
         capacity,
     )
     told = judge_lists(
-        lived.outcome(first)[rows], lived.chance(first)[rows], lists, bootstrap=bootstrap
+        lived.outcome(first)[rows],
+        lists.listed(lived.chance(first)[rows]),
+        lists,
+        bootstrap=bootstrap,
     )
     return {
         "horizon": first,
