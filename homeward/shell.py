@@ -41,6 +41,7 @@ COMMANDS: Final = MappingProxyType(
         "serve": "The scoring service.",
         "audit": "The record of every score: prove it, replay one.",
         "monitor": "Do the scores still come true: from the record and the store.",
+        "assure": "The assurance pack: hazard log, checklists, card.",
         "retrain": "A challenger, if the monitor asks for one.",
         "drop": "Today's worklist as CSV and Parquet, with a data dictionary.",
         "relay": "Webhooks and drops: tell task trackers what is new.",

@@ -21,6 +21,35 @@ dt{font-weight:600;margin-top:.6rem}dd{margin:0}
 """
 
 
+class Markup(str):
+    """Text of ours that is markup already and is not escaped again."""
+
+    __slots__ = ()
+
+
+def _text(cell: str) -> str:
+    return cell if isinstance(cell, Markup) else escape(cell)
+
+
+def anchor(text: str) -> str:
+    """Name of a heading, for links to it.
+
+    >>> anchor("Methodology and training")
+    'methodology-and-training'
+    """
+    return "-".join("".join(one if one.isalnum() else " " for one in text.lower()).split())
+
+
+def link(text: str, to: str) -> Markup:
+    """A link to a file beside the page, or to a heading of one."""
+    return Markup(f'<a href="{escape(to, quote=True)}">{escape(text)}</a>')
+
+
+def lines(parts: Iterable[str]) -> Markup:
+    """Short texts, one below the other, in one cell."""
+    return Markup("<br>".join(map(_text, parts)))
+
+
 def page(title: str, *parts: str) -> str:
     """A whole page."""
     return (
@@ -33,7 +62,7 @@ def page(title: str, *parts: str) -> str:
 
 def heading(text: str) -> str:
     """Start a section."""
-    return f"<h2>{escape(text)}</h2>"
+    return f'<h2 id="{anchor(text)}">{escape(text)}</h2>'
 
 
 def subheading(text: str) -> str:
@@ -55,20 +84,20 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table, its first row scoped as column heads."""
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
+        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table>"
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and what is to be said of them."""
-    inside = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>\n" for name, text in pairs)
+    inside = "".join(f"<dt>{escape(name)}</dt><dd>{_text(text)}</dd>\n" for name, text in pairs)
     return f"<dl>{inside}</dl>"
 
 
-def bullets(lines: Iterable[str]) -> str:
+def bullets(texts: Iterable[str]) -> str:
     """A list of short texts."""
-    inside = "".join(f"<li>{escape(line)}</li>\n" for line in lines)
+    inside = "".join(f"<li>{_text(line)}</li>\n" for line in texts)
     return f"<ul>{inside}</ul>"
 
 
