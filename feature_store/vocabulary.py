@@ -18,6 +18,10 @@ TIME_ZONE: Final = "Europe/London"
 LONG_STAY_DAYS: Final = (7, 14, 21)
 """Long stay: length of stay at or above each of these (>=, never >), in midnights."""
 
+LEAVING_WITHIN: Final = {"24h": 1, "48h": 2, "72h": 3, "5d": 5}
+"""Buckets of NHS England's PLOS work (nhsengland/datascience, ds_314_plos). Of a spell asked about
+in the morning: it ends before so many more midnights have passed."""
+
 MORNING_HOUR: Final = 6
 """Local hour of the daily snapshot: before the board round."""
 

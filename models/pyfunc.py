@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from feature_store.errors import BadInput
-from feature_store.vocabulary import LONG_STAY_DAYS
+from feature_store.vocabulary import LEAVING_WITHIN, LONG_STAY_DAYS
 from models.bundle import Bundle, load_bundle
 from models.survival import Prediction
 
@@ -60,7 +60,9 @@ class LongStayPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, m
         -------
         pandas.DataFrame
             ``p_7``, ``p_14``, ``p_21`` (NaN where the model cannot know), ``p10``, ``p50`` and
-            ``p90`` of the discharge day (NaN beyond what the model sees), ``p_death``.
+            ``p90`` of the discharge day (NaN beyond what the model sees), ``p_death``, and the
+            chance that the spell is over within 24, 48 and 72 hours and 5 days of a morning:
+            ``p_leaving_24h``, ``_48h``, ``_72h``, ``_5d``.
 
         Raises
         ------
@@ -91,7 +93,11 @@ def predict_frame(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
 def _columns(prediction: Prediction) -> dict[str, Any]:
     horizons = {f"p_{days}": _chance(prediction, days) for days in LONG_STAY_DAYS}
     quantiles = {name: prediction.quantile(share) for name, share in QUANTILES.items()}
-    return {**horizons, **quantiles, "p_death": prediction.died}
+    leaving = {
+        f"p_leaving_{name}": prediction.leaving_within(nights)
+        for name, nights in LEAVING_WITHIN.items()
+    }
+    return {**horizons, **quantiles, "p_death": prediction.died, **leaving}
 
 
 def _chance(prediction: Prediction, days: int) -> NDArray[np.float64]:

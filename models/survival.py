@@ -49,6 +49,21 @@ class Prediction:
         fall = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
         return np.asarray(before * fall**share)
 
+    def leaving_within(self, nights: int) -> Float64:
+        """Chance that the spell ends before so many more midnights have passed, shape (n,).
+
+        For whatever cause. Asked at 06:00, one night is the next 24 hours but for those who
+        leave between midnight and 06:00. NaN beyond the grid.
+        """
+        chance = np.empty(self.days_so_far.size)
+        for day in np.unique(self.days_so_far):
+            rows = self.days_so_far == day
+            of_day = Prediction(
+                self.grid, self.days_so_far[rows], self.staying[rows], self.died[rows]
+            )
+            chance[rows] = 1.0 - of_day.at_least(int(day) + nights)
+        return chance
+
     def quantile(self, share: float) -> Float64:
         """Length of stay, in midnights, not passed with chance ``share``; NaN beyond the grid.
 

@@ -20,6 +20,7 @@ from models.judging.groups import judge_groups, rounded
 from models.judging.reliability import curve
 from models.survival import Prediction
 from training.facts import groupings, months
+from training.leaving import judge_leaving, leaving_figures
 from training.material import Material
 from training.use import HeldOut, Use, judge_use, use_figures
 
@@ -69,6 +70,7 @@ def evaluate(
             for days in judged
         },
         "death": _death(held_out, prediction),
+        "leaving": judge_leaving(held_out, prediction),
     }
 
 
@@ -196,6 +198,7 @@ def figures_of(evaluation: Mapping[str, Any]) -> dict[str, float]:
     told = [
         ("coverage_80", evaluation["coverage_80"]),
         *(figure for days in evaluation["horizons"] for figure in _figures(evaluation, days)),
+        *leaving_figures(evaluation["leaving"]),
         *((f"{name}_death", at) for name, at in evaluation["death"].get("metrics", {}).items()),
     ]
     return {
@@ -210,6 +213,8 @@ def _figures(evaluation: Mapping[str, Any], days: str) -> Iterator[tuple[str, Ma
     horizon = evaluation["horizons"][days]
     for name, figure in horizon["metrics"].items():
         yield f"{name}_{days}", figure
+    for name, part in horizon["brier_parts"].items():
+        yield f"brier_{name}_{days}", {"value": part, "low": None, "high": None}
     for name, figure in use_figures(evaluation, days):
         yield f"{name}_{days}", figure
     for kind, prefix in (("baselines", "baseline"), ("against", "gain_over")):

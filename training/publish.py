@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from feature_store.vocabulary import LONG_STAY_DAYS
+from feature_store.vocabulary import LEAVING_WITHIN, LONG_STAY_DAYS
 from models.bundle import Bundle, save_bundle
 from models.card_page import card_page
 from models.judging.estimate import Float64
@@ -21,7 +21,11 @@ from training.report import report_page
 from training.run import Run
 
 DAYS_SO_FAR: Final = "days_so_far"
-OUTPUTS: Final = (*(f"p_{days}" for days in LONG_STAY_DAYS), "p10", "p50", "p90", "p_death")
+OUTPUTS: Final = (
+    *(f"p_{days}" for days in LONG_STAY_DAYS),
+    *("p10", "p50", "p90", "p_death"),
+    *(f"p_leaving_{name}" for name in LEAVING_WITHIN),
+)
 """Columns that :mod:`models.pyfunc` answers with."""
 
 _LONGEST_TAG: Final = 4000

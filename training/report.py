@@ -11,6 +11,7 @@ from models.card_findings import SYNTHETIC, interval
 from models.judging import METRICS
 from models.page import definitions, heading, page, paragraph, picture, subheading, table, warning
 from training.baselines import NAMES
+from training.report_course import course_sections
 from training.report_use import use_sections
 
 GROUP_WORDS: Final = {
@@ -24,6 +25,10 @@ GROUP_WORDS: Final = {
     "language": "by need of an interpreter",
     "dementia": "by known dementia",
 }
+_GROUP_HEAD: Final = (
+    *("Group", "Snapshots", "Mean chance", "Share", "AUROC"),
+    *("Calibration in the large", "Calibration slope"),
+)
 _ALTS: Final = {
     "reliability": "Reliability plot",
     "roc": "ROC curves of the model and the baselines",
@@ -57,6 +62,7 @@ def report_page(
         parts += _lists(evaluation["lists"], days)
         parts += use_sections(evaluation, days)
         parts += _groups(evaluation["groups"][days])
+    parts += course_sections(evaluation)
     parts += [heading("Model card"), *_card(card)]
     return page(title, *parts)
 
@@ -81,12 +87,6 @@ def _overview(evaluation: Mapping[str, Any]) -> Iterable[str]:
         for days, horizon in evaluation["horizons"].items()
     ]
     yield table(("Midnights", "AUROC", "AUPRC", "Calibration slope"), rows)
-    coverage = evaluation["coverage_80"]
-    yield paragraph(
-        f"The discharge-day range (80 % meant) held the day in {interval(coverage)} of "
-        f"{coverage['rows']} snapshots; {coverage['unknown']} could not be followed for long "
-        f"enough."
-    )
     yield from _last_model(evaluation.get("last_model"))
     for days, why in evaluation["left_out"].items():
         yield paragraph(f"{days} midnights: not judged; {why}.")
@@ -117,6 +117,7 @@ def _horizon(days: str, horizon: Mapping[str, Any], plots: Mapping[str, Path]) -
         for name, metric in METRICS.items()
     ]
     yield table(("Figure", "Homeward", *(NAMES.get(other, other) for other in others)), rows)
+    yield from _brier_parts(horizon["brier_parts"])
     gaps = [
         (NAMES.get(other, other), *(interval(gap) for gap in against.values()))
         for other, against in horizon["against"].items()
@@ -125,6 +126,16 @@ def _horizon(days: str, horizon: Mapping[str, Any], plots: Mapping[str, Path]) -
     yield table(("Baseline", "AUROC", "AUPRC", "Brier score"), gaps)
     for name, path in plots.items():
         yield picture(base64.b64encode(path.read_bytes()).decode("ascii"), _ALTS[name])
+
+
+def _brier_parts(parts: Mapping[str, float]) -> Iterable[str]:
+    if parts:
+        yield paragraph(
+            f"The Brier score of Homeward is {parts['uncertainty']:.4f}, what it would be if "
+            f"everybody were given the average chance, less {parts['discrimination']:.4f} for "
+            f"telling patients apart, plus {parts['miscalibration']:.4f} for chances that are off "
+            "(isotonic decomposition)."
+        )
 
 
 def _lists(lists: Mapping[str, Any], days: str) -> Iterable[str]:
@@ -148,15 +159,15 @@ def _groups(groups: Mapping[str, Any]) -> Iterable[str]:
     for name, rows in groups.items():
         yield subheading(GROUP_WORDS.get(name, name))
         yield table(
-            ("Group", "Snapshots", "Mean chance", "Share", "AUROC", "In the large", *more),
-            (_group(row, len(more)) for row in rows),
+            (*_GROUP_HEAD, *more),
+            [_group(row, len(more)) for row in rows],
         )
 
 
 def _group(row: Mapping[str, Any], more: int) -> tuple[str, ...]:
     size = "under 10" if row["rows"] is None else str(row["rows"])
     if row["too_few"]:
-        return (row["group"], size, "too few to judge", "", "", "", *[""] * more)
+        return (row["group"], size, "too few to judge", *[""] * (len(_GROUP_HEAD) - 3 + more))
     metrics = row["metrics"]
     gain = (interval(metrics["gain_over_champion_auroc"]),) if more else ()
     return (
@@ -166,6 +177,7 @@ def _group(row: Mapping[str, Any], more: int) -> tuple[str, ...]:
         f"{row['share']:.3f}",
         interval(metrics["auroc"]),
         interval(metrics["calibration_intercept"]),
+        interval(metrics["calibration_slope"]),
         *gain,
     )
 

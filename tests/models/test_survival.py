@@ -40,6 +40,20 @@ def test_at_a_boundary_the_chance_is_the_product_of_staying(prediction):
         assert prediction.at_least(boundary)[0] == prediction.staying[0, column]
 
 
+@given(st.lists(PREDICTIONS, min_size=1, max_size=5), st.integers(0, 6))
+def test_leaving_within_some_nights_is_not_staying_past_them(several, nights):
+    together = Prediction(
+        GRID,
+        *(
+            np.concatenate([getattr(one, name) for one in several])
+            for name in ("days_so_far", "staying", "died")
+        ),
+    )
+    for chance, one in zip(together.leaving_within(nights), several, strict=True):
+        expected = 1.0 - one.at_least(int(one.days_so_far[0]) + nights)[0]
+        assert chance == expected or np.isnan([chance, expected]).all()
+
+
 @given(PREDICTIONS, SHARES)
 def test_a_quantile_is_the_first_day_by_whose_end_enough_have_left(prediction, share):
     days, level = int(prediction.days_so_far[0]), 1.0 - share

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from feature_store.clock import local_hour
 from feature_store.manifest import Clock
 from models.scope import ScopeRules
 from training.config import Features, JudgingSettings, SplitSettings
@@ -104,3 +105,32 @@ def test_figures_leave_out_what_is_not_known(judged):
     figures = figures_of(evaluation)
     assert not any(name.startswith("auroc_7") for name in figures)
     assert all(np.isfinite(value) for value in figures.values())
+
+
+def test_who_leaves_soon_is_judged_in_the_mornings(judged):
+    held_out, prediction = judged
+    told = evaluate(held_out, prediction, {})["leaving"]
+    material = held_out.material
+    stay, days = material.outcomes.length_of_stay_days, material.days_so_far
+    morning = local_hour(material.snapshots.prediction_time) == 6
+    known = morning & (material.outcomes.follow_up_days >= days + 2)
+    left = (stay >= 0) & (stay < days + 2)
+    chance = prediction.leaving_within(2)
+    asked = known & ~np.isnan(chance)
+    within = told["within"]["48h"]
+    assert within["rows"] == asked.sum()
+    assert within["metrics"]["auroc"]["value"] == pytest.approx(
+        roc_auc_score(left[asked], chance[asked])
+    )
+    for side in ("chance", "share"):
+        parts = [one[side] for one in told["buckets"]]
+        assert min(parts) >= 0
+        assert sum(parts) == pytest.approx(1.0)
+
+
+def test_without_times_of_day_nobody_is_asked_in_the_morning(judged):
+    from dataclasses import replace
+
+    held_out, prediction = judged
+    told = evaluate(replace(held_out, clock=Clock.DAYS), prediction, {})["leaving"]
+    assert "no times of day" in told["left_out"]

@@ -87,7 +87,10 @@ def test_registered_version_scores_a_table_of_doubles(registered):
     frame = pd.DataFrame(np.array(golden["rows"], dtype=float), columns=list(names))
     frame["days_so_far"] = np.array(golden["days_so_far"], dtype=float)
     answer = loaded.predict(frame[frame.columns[::-1]])
-    assert list(answer.columns) == ["p_7", "p_14", "p_21", "p10", "p50", "p90", "p_death"]
+    assert list(answer.columns) == [
+        *("p_7", "p_14", "p_21", "p10", "p50", "p90", "p_death"),
+        *("p_leaving_24h", "p_leaving_48h", "p_leaving_72h", "p_leaving_5d"),
+    ]
     np.testing.assert_allclose(answer["p_7"], golden["scores"]["p_7"], rtol=0, atol=1e-12)
     assert {str(column.type) for column in loaded.metadata.signature.inputs} == {"DataType.double"}
 

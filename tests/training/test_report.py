@@ -32,6 +32,9 @@ def test_report_is_one_file_that_asks_for_nothing(found, tmp_path):
     assert text.count("data:image/png;base64,") == 3
     assert all(alt for alt in re.findall(r'alt="([^"]*)"', text))
     assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "Within" in text
+    assert "within 24 hours" in text
+    assert "for telling patients apart" in text
     for words in ("AUROC", "by ethnic group", "by site", "logistic regression", "Model card"):
         assert words in text
 

@@ -85,7 +85,7 @@ def test_a_registered_version_answers_the_same_as_a_spark_function(session, feat
 
     made = registered[3]
     columns = list(columns_of(made.bundle))
-    names = ("p_7", "p_14", "p_21", "p10", "p50", "p90", "p_death")
+    names = ("p_7", "p_14", "p_21", "p10", "p50", "p90", "p_death", "p_leaving_24h")
     answer = mlflow.pyfunc.spark_udf(
         session,
         f"models:/{made.bundle.name}/1",
