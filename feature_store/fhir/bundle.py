@@ -3,21 +3,66 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from feature_store.events import Events
+from feature_store.events import NO_SPELL, Events
 from feature_store.fhir.admission import tell_stay
 from feature_store.fhir.findings import places_of, tell_conditions, tell_observations, unique
 from feature_store.fhir.library import library_of
 from feature_store.fhir.people import tell_people
 from feature_store.fhir.row import Row, to_events
-from feature_store.fhir.stays import tell_stays
+from feature_store.fhir.stays import Stay, tell_stays
 from feature_store.identity import Identity
 
 
-def events_of(bundle: Mapping[str, Any], identity: Identity) -> tuple[Events, Counter[str]]:
-    """Events of a bundle, and what in it was not used.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a bundle says.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Facts, each without an identifier.
+    stays : sequence of Stay
+        Inpatient encounters, in the order of the bundle.
+    unused : Counter of str
+        Resources, elements and codes that gave no event, by kind: words of FHIR and of Homeward
+        only, none of the source.
+    """
+
+    rows: Sequence[Row]
+    stays: Sequence[Stay]
+    unused: Counter[str]
+
+    @property
+    def events(self) -> Events:
+        """The facts, in order."""
+        return to_events(self.rows)
+
+    def findings(self, stay: Stay, *, at: int) -> list[str]:
+        """Names of the resources that a fact about a stay came from, as known at a moment.
+
+        Parameters
+        ----------
+        stay : Stay
+        at : int
+            UTC microseconds.
+        """
+        found = (
+            row.source
+            for row in self.rows
+            if row.source
+            and row.subject == stay.person.subject
+            and row.spell in {stay.spell, NO_SPELL}
+            and max(row.time, row.recorded_at) <= at
+        )
+        return list(dict.fromkeys(found))
+
+
+def read_bundle(bundle: Mapping[str, Any], identity: Identity) -> Reading:
+    """Read a bundle.
 
     Parameters
     ----------
@@ -26,24 +71,11 @@ def events_of(bundle: Mapping[str, Any], identity: Identity) -> tuple[Events, Co
     identity : Identity
         Turns identifiers into pseudonyms.
 
-    Returns
-    -------
-    Events
-        In order; without an identifier.
-    Counter of str
-        Resources, elements and codes that gave no event, by kind: words of FHIR and of Homeward
-        only, none of the source.
-
     Raises
     ------
     BadInput
         Not a bundle of FHIR R4, a wrong or dangling reference, a period that ends before it starts,
         an absurd year: resource type, element path and what was expected, never a value.
-
-    >>> events, counted = events_of({"resourceType": "Bundle", "type": "collection"},
-    ...                             Identity(b"k" * 32))
-    >>> len(events), dict(counted)
-    (0, {})
     """
     library, rows = library_of(bundle), list[Row]()
     people = tell_people(library, identity, rows)
@@ -53,4 +85,21 @@ def events_of(bundle: Mapping[str, Any], identity: Identity) -> tuple[Events, Co
     places = places_of(library, people, owners, stays)
     tell_conditions(places, rows)
     tell_observations(places, rows)
-    return to_events(rows), library.counted
+    inpatient = [
+        stays[name]
+        for name in library.shelves["Encounter"]
+        if name in stays and stays[name].name == name
+    ]
+    return Reading(rows, inpatient, library.counted)
+
+
+def events_of(bundle: Mapping[str, Any], identity: Identity) -> tuple[Events, Counter[str]]:
+    """Events of a bundle, in order, and what in it was not used: :func:`read_bundle`, in short.
+
+    >>> events, counted = events_of({"resourceType": "Bundle", "type": "collection"},
+    ...                             Identity(b"k" * 32))
+    >>> len(events), dict(counted)
+    (0, {})
+    """
+    reading = read_bundle(bundle, identity)
+    return reading.events, reading.unused

@@ -107,7 +107,7 @@ def tell_conditions(places: Places, rows: list[Row]) -> None:
     BadInput
         A wrong or dangling reference, or an absurd year.
     """
-    for _, condition in places.library.of("Condition"):
+    for name, condition in places.library.of("Condition"):
         places.check(condition, "Condition")
         told = _diagnosis(condition)
         if isinstance(told, str):
@@ -115,7 +115,9 @@ def tell_conditions(places: Places, rows: list[Row]) -> None:
             continue
         code, recorded = told
         subject, spell = places.of(condition, "Condition", recorded)
-        rows.append(Row(subject, recorded, f"DIAGNOSIS//{code}", recorded, spell=spell))
+        rows.append(
+            Row(subject, recorded, f"DIAGNOSIS//{code}", recorded, spell=spell, source=name)
+        )
 
 
 def _diagnosis(condition: Any) -> tuple[str, int] | str:
@@ -142,7 +144,7 @@ def tell_observations(places: Places, rows: list[Row]) -> None:
     BadInput
         A wrong or dangling reference, or an absurd year.
     """
-    for _, observation in places.library.of("Observation"):
+    for name, observation in places.library.of("Observation"):
         places.check(observation, "Observation")
         told = _measured(observation)
         if isinstance(told, str):
@@ -155,7 +157,8 @@ def tell_observations(places: Places, rows: list[Row]) -> None:
             continue
         time = latest(when, "Observation.effectiveDateTime")
         subject, spell = places.of(observation, "Observation", time)
-        rows.append(Row(subject, time, family, _issued(observation, time), value, spell))
+        recorded = _issued(observation, time)
+        rows.append(Row(subject, time, family, recorded, value, spell, name))
 
 
 def _issued(observation: Any, time: int) -> int:

@@ -9,7 +9,10 @@ from feature_store.events import NO_SPELL, Events
 
 
 class Row(NamedTuple):
-    """An event: UTC microseconds, NaN for no value, ``NO_SPELL`` for no spell."""
+    """An event: UTC microseconds, NaN for no value, ``NO_SPELL`` for no spell.
+
+    ``source`` is the name of the resource that a finding came from.
+    """
 
     subject: int
     time: int
@@ -17,6 +20,7 @@ class Row(NamedTuple):
     recorded_at: int
     value: float = float("nan")
     spell: int = NO_SPELL
+    source: str = ""
 
 
 def to_events(rows: Sequence[Row]) -> Events:

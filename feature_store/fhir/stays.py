@@ -28,6 +28,8 @@ class Stay:
 
     Parameters
     ----------
+    name : str
+        Of the resource.
     person : Person
     spell : int
         Keyed pseudonym.
@@ -36,6 +38,7 @@ class Stay:
     encounter : Encounter
     """
 
+    name: str
     person: Person
     spell: int
     start: int
@@ -80,7 +83,9 @@ def tell_stays(
         if why is not None:
             library.counted[f"Encounter, {why}"] += 1
             continue
-        stays[name] = _stay(encounter, owners[name], identity.spell(name), library)
+        start, end = _period(encounter, library)
+        spell = identity.spell(name)
+        stays[name] = Stay(name, owners[name], spell, start, end, encounter)
     parts = {name: stays[whole] for name, whole in wholes.items() if whole in stays}
     return parts, owners
 
@@ -106,7 +111,7 @@ def _unused(encounter: Any) -> str | None:
     return None if encounter.status in _HERE else "of a status that is no stay"
 
 
-def _stay(encounter: Any, person: Person, spell: int, library: Library) -> Stay:
+def _period(encounter: Any, library: Library) -> tuple[int, int]:
     place = "Encounter.period"
     period = encounter.period
     start = exact(None if period is None else period.start, f"{place}.start")
@@ -116,7 +121,7 @@ def _stay(encounter: Any, person: Person, spell: int, library: Library) -> Stay:
     elif period.end is not None:
         library.counted["Encounter.period.end before it is finished"] += 1
     check_order(start, end, place)
-    return Stay(person, spell, start, end, encounter)
+    return start, end
 
 
 def check_order(start: int, end: int, place: str) -> None:

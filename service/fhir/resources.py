@@ -7,6 +7,7 @@ from typing import Any
 
 from service.fhir import words
 from service.fhir.answers import FHIR_JSON
+from service.fhir.definitions import KINDS
 from service.fhir.search import Asked
 
 
@@ -45,7 +46,16 @@ def capability(software_version: str) -> dict[str, Any]:
         "implementation": {"description": "Length-of-stay risk as RiskAssessment"},
         "fhirVersion": "4.0.1",
         "format": ["json", FHIR_JSON],
-        "rest": [{"mode": "server", "resource": [_risk_assessment()]}],
+        "rest": [
+            {
+                "mode": "server",
+                "resource": [
+                    _risk_assessment(),
+                    *({"type": kind, "interaction": [{"code": "read"}]} for kind in KINDS),
+                ],
+                "operation": [{"name": "score", "definition": words.OPERATION}],
+            }
+        ],
     }
 
 

@@ -10,22 +10,30 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
+from feature_store.identity import Identity
 from feature_store.live import StoreUnavailable
 from feature_store.live.database import reading
 from feature_store.live.people import same_people
 from feature_store.live.withdrawal import Withdrawals, read_withdrawals
 from service.access import Caller, Scope, may_see
-from service.fhir.answers import Answer, answered
+from service.answering import Asker
+from service.body import expect_media, read_body
+from service.envelope import INFO
+from service.fhir.answers import FHIR_JSON, Answer, answered
+from service.fhir.definitions import KINDS, definitions
 from service.fhir.resources import capability, searchset
 from service.fhir.risk_assessment import named_by_spell, risk_assessment
+from service.fhir.score import ScoredBundle, read_resources, score_bundle
 from service.fhir.search import Asked, read_search
 from service.hub.live import Live, number_of
+from service.hub.queries import read_query
 from service.parts import Parts
 from service.problems import Problem, unavailable
 from service.record import AuditRow, Search
-from service.scores import authorise
+from service.scores import authorise, keep_account, model_of
 
 RETRY_SECONDS: Final = 2
+SCORE_BUNDLE: Final = "/fhir/$score"
 _SUMMARY: Final = "Scores as FHIR R4 RiskAssessment"
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -44,6 +52,9 @@ def fhir_routes(parts: Parts, live: Live) -> APIRouter:
     add("/fhir/metadata", asked.metadata)
     add("/fhir/RiskAssessment", asked.search)
     add("/fhir/RiskAssessment/{score_id}", asked.read)
+    for kind in KINDS:
+        add(f"/fhir/{kind}/{{name}}", partial(asked.definition, kind))
+    add(SCORE_BUNDLE, asked.score, ["POST"])
     add("/fhir/{rest:path}", asked.nothing, _METHODS)  # an OperationOutcome there too
     return router
 
@@ -58,6 +69,13 @@ class _Asked:
     async def metadata(self, _request: Request) -> dict[str, Any]:
         """What this server can do; anybody may know."""
         return capability(importlib.metadata.version("homeward"))
+
+    async def definition(self, kind: str, request: Request) -> dict[str, Any]:
+        """A profile, an extension, a code system, an operation of ours; anybody may know."""
+        found = definitions().get((kind, request.path_params["name"]))
+        if found is None:
+            return await self.nothing(request)
+        return found
 
     async def nothing(self, _request: Request) -> dict[str, Any]:
         """Nothing is at this address, or not with this method."""
@@ -81,6 +99,35 @@ class _Asked:
         total, rows = await self._run(partial(self._parts.record.search, wanted))
         told = await self._live.run(partial(self._resources, rows, asked.spells or {}))
         return searchset(told, asked, total=total)
+
+    async def score(self, request: Request) -> dict[str, Any]:
+        """Score the inpatient encounters of a bundle."""
+        caller = authorise(self._parts, request.scope, Scope.SCORES)
+        info = request.scope[INFO]
+        now = self._live.now()
+        wanted = read_query(request.scope["query_string"], ("at",), now=now)
+        expect_media(info.headers, (FHIR_JSON, "application/json"))
+        model = model_of(self._parts)
+        most = self._parts.settings.max_body_mib
+        body = await read_body(request.receive, info.headers, most_mib=most)
+        asker = Asker(
+            caller=caller.name,
+            request_id=info.request_id,
+            route=SCORE_BUNDLE,
+            pseudonyms=self._parts.pseudonyms,
+            sites=caller.sites,
+        )
+        at = now if wanted.at is None else wanted.at
+        identity = Identity(self._live.secret)
+
+        def work() -> ScoredBundle:
+            return score_bundle(read_resources(body), model, asker, identity, at=at)
+
+        scored = await asyncio.to_thread(work)
+        await keep_account(self._parts, scored.rows)
+        self._parts.metrics.told(scored.scores, scored.refused)
+        info.notes = {"scores": len(scored.scores), "refused": len(scored.refused)}
+        return scored.resource()
 
     # ---- in a thread -----------------------------------------------------------------------------
 

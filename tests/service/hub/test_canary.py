@@ -10,6 +10,7 @@ from service.logs import JsonLines
 SURNAME, NHS_NUMBER, VALUE = "Featherstonehaugh", "9434765919", "31.4159"
 MARKS = (SURNAME, NHS_NUMBER, VALUE)
 JSON = {"Content-Type": "application/json"}
+FHIR = {"Content-Type": "application/fhir+json"}
 HL7 = {"Content-Type": "application/hl7-v2"}
 
 
@@ -24,6 +25,19 @@ def log(caplog):
     )
 
 
+def patient(mark):
+    """A bundle of one encounter with a mark wherever a person's words can stand."""
+    number = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": NHS_NUMBER}
+    person = {"resourceType": "Patient", "id": "p", "identifier": [number], "gender": mark}
+    here = {"reference": "Patient/p"}
+    stay = {"resourceType": "Encounter", "id": "e", "status": "in-progress", "subject": here}
+    stay |= {"class": {"code": "IMP", "display": mark}, "period": {"start": "2026-01-12T21:40:00Z"}}
+    stay["location"] = [{"location": {"reference": f"Location/{mark}"}}]
+    name = [{"family": mark, "given": [mark]}]
+    entries = [{"resource": person | {"name": name}}, {"resource": stay}]
+    return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
 def calls(trust):
     good = json.dumps({"events": trust.stay("1", trust.now)})
     for mark in MARKS:
@@ -36,6 +50,11 @@ def calls(trust):
             yield "POST", path, JSON, good.replace("84", "9" + VALUE)
             yield "POST", path, JSON, good[:-9] + mark
             yield "POST", path, {"Content-Type": mark}, good
+        for sent in (patient(mark), patient(mark)[:-9], patient(mark).replace("gender", mark)):
+            yield "POST", "/fhir/$score", FHIR, sent
+        yield "GET", f"/fhir/RiskAssessment?encounter={mark * 12}", {}, None
+        yield "GET", f"/fhir/RiskAssessment?patient=1&{mark}={mark}", {}, None
+        yield "GET", f"/fhir/RiskAssessment/{mark}", {}, None
         yield "POST", "/v1/adt", HL7, mark
         yield "POST", "/v1/adt", HL7, f"MSH|^~\\&|{mark}|{mark}|||{mark}||ADT^A01|{mark} |P|2.4"
         yield "POST", "/v1/adt", HL7, f"MSH|^~\\&|P|R|||2026||ADT^A01|1|P|2.4\rPID|||{mark}||{mark}"
