@@ -82,7 +82,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 	@touch $@
 
 # Compiles the kernels too (hatch_build.py): again when one changed or its library is not there.
-KERNELS := $(patsubst %.c,%.so,$(subst /,/_,$(wildcard feature_store/kernel.c models/kernel.c)))
+KERNELS := $(patsubst %.c,%.so,$(subst /,/_,$(wildcard */kernel.c)))
 MISSING := $(filter-out $(wildcard $(KERNELS)),$(KERNELS))
 
 .venv/.stamp-package: pyproject.toml hatch_build.py $(wildcard */kernel*.c) $(if $(MISSING),FORCE) \

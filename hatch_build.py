@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ROOMS_WITH_KERNELS = ("feature_store", "models")
+ROOMS_WITH_KERNELS = ("feature_store", "models", "service")
 
 # Bit-for-bit the same answer on every machine: no -march=native, no -ffast-math, no fused
 # multiply-add (-ffp-contract=off). -fno-math-errno only spares writes to errno.

@@ -14,13 +14,16 @@ from models.forecast import Forecast, Refusal
 from service import wire
 from service.reading import read_scores_request
 from service.record import About, Answer, AuditRow, Mode, account
-from service.sites import last_known, within_sites
-from service.translate import Question, microseconds, to_question, to_score
+from service.sites import within_sites
+from service.translate import Place, Question, to_question, to_score
 
 if TYPE_CHECKING:
     from feature_store.events import Events
     from feature_store.snapshots import Snapshots
     from service.identifiers import Pseudonyms
+    from service.sheet import Sheet
+
+_NOWHERE: Place = (None, None)
 
 
 class Scorer(Protocol):
@@ -103,13 +106,13 @@ def answer_scores(
         The request cannot be used.
     """
     began = time.perf_counter()
-    request, columns = read_scores_request(body)
-    question = to_question(request, columns)
+    sheet = read_scores_request(body)
+    question = to_question(sheet)
     if asker.sites is not None:
         question = within_sites(question, asker.sites)
-    forecasts = model.score(question.events, question.snapshots, reasons=reasons)
+    forecasts = model.score(sheet.events, question.snapshots, reasons=reasons)
     said = dict(zip(question.asked, forecasts, strict=True)) | question.refused
-    words = _words(request, question, said)
+    words = _words(sheet, said)
     answer = wire.ScoresAnswer(
         model=model.name,
         scores=[word for word in words if isinstance(word, wire.Score)],
@@ -117,29 +120,26 @@ def answer_scores(
     )
     encoded = wire.encode(answer)
     took = round((time.perf_counter() - began) * 1e6)
-    told = _told(request, model, asker, latency_us=took)
-    rows = _account(request, question, said, words, asker, told)
+    told = _told(sheet, model, asker, latency_us=took)
+    rows = _account(question, said, words, asker, told)
     return Answered(encoded, answer, question, rows)
 
 
 def _words(
-    request: wire.ScoresRequest, question: Question, said: Mapping[int, Forecast | Refusal]
+    sheet: Sheet, said: Mapping[int, Forecast | Refusal]
 ) -> list[wire.Score | wire.RefusedSpell]:
     """What is said of each spell, in the order of the request."""
     words: list[wire.Score | wire.RefusedSpell] = []
-    for position, spell in enumerate(request.spells):
+    for position, (spell, spell_id) in enumerate(zip(sheet.spells, sheet.spell_ids, strict=True)):
         word = said[position]
         if isinstance(word, Forecast):
-            ignored = question.ignored[position]
-            words.append(to_score(word, spell, request.prediction_time, ignored=ignored))
+            words.append(to_score(word, spell_id, sheet.prediction_time, ignored=spell.ignored))
         else:
-            words.append(wire.RefusedSpell(spell.spell_id, word.reason, word.detail))
+            words.append(wire.RefusedSpell(spell_id, word.reason, word.detail))
     return words
 
 
-def _told(
-    request: wire.ScoresRequest, model: ServedModel, asker: Asker, *, latency_us: int
-) -> Answer:
+def _told(sheet: Sheet, model: ServedModel, asker: Asker, *, latency_us: int) -> Answer:
     """What the rows of this answer share."""
     return Answer(
         caller=asker.caller,
@@ -148,7 +148,7 @@ def _told(
         mode=asker.mode,
         answered_at=asker.clock() // 1000,
         latency_us=latency_us,
-        prediction_time=microseconds(request.prediction_time),
+        prediction_time=sheet.now,
         model=model.name.name,
         model_version=model.name.version,
         model_hash=model.checksum,
@@ -157,7 +157,6 @@ def _told(
 
 
 def _account(
-    request: wire.ScoresRequest,
     question: Question,
     said: Mapping[int, Forecast | Refusal],
     words: list[wire.Score | wire.RefusedSpell],
@@ -165,15 +164,17 @@ def _account(
     told: Answer,
 ) -> list[AuditRow]:
     """One row for each spell of a request, scored or refused."""
-    sites, wards = last_known(question, "SITE"), last_known(question, "WARD")
+    sheet, pseudonyms = question.sheet, asker.pseudonyms
+    places = dict(zip(question.asked, question.places, strict=True))
     rows = []
-    for position, (spell, word) in enumerate(zip(request.spells, words, strict=True)):
+    for position, (spell, word) in enumerate(zip(sheet.spells, words, strict=True)):
+        site, ward = places.get(position, _NOWHERE)
         about = About(
-            spell=asker.pseudonyms.spell(spell.spell_id),
-            subject=asker.pseudonyms.subject(spell.subject_id),
-            site=sites.get(position),
-            ward=wards.get(position),
-            inputs_hash=asker.pseudonyms.fingerprint(wire.encode(spell)),
+            spell=pseudonyms.spell(sheet.spell_ids[position]),
+            subject=pseudonyms.subject(sheet.subject_ids[position]),
+            site=site,
+            ward=ward,
+            inputs_hash=pseudonyms.fingerprint(sheet.facts_of(spell)),
         )
         score_id = word.score_id if isinstance(word, wire.Score) else None
         rows.append(account(told, about, said[position], score_id=score_id))

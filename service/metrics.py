@@ -167,10 +167,8 @@ class Metrics:
         answer = done.answer
         self.spells.observe(len(answer.scores) + len(answer.refused))
         self.told(answer.scores, answer.refused)
-        for position in done.question.asked:
-            age = done.question.age_seconds[position]
-            if age == age:  # noqa: PLR0124 - NaN: nothing but timeless facts
-                self.data_age.observe(age)
+        for age in done.question.ages():
+            self.data_age.observe(age)
 
     def told(
         self, scores: Iterable[Score], refused: Iterable[RefusedSpell | RefusedInpatient]

@@ -1,4 +1,4 @@
-"""Bytes of a request to a checked ``ScoresRequest``, or a problem that repeats nothing sent."""
+"""Bytes of a request to a checked ``Sheet``, or a problem that repeats nothing sent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from service.columns import Columns
 from service.identifiers import is_opaque, looks_like_nhs_number
+from service.kernel import DOUBTFUL_IDENTIFIER
 from service.problems import Fault, Problem
+from service.sheet import Sheet, read_sheet
 from service.wire import Event, ScoresRequest
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2199
 MOST_FAULTS: Final = 20
 _YEARS: Final = f"a moment from {FIRST_YEAR} to {LAST_YEAR} expected"
+_ANOTHER: Final = "another value expected"
 _NO_CONTROLS: Final = "text without control characters expected"
 
 Read = TypeVar("Read")
@@ -33,21 +35,37 @@ _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([a-z_]+)|\[(\d+)\]")
 
 
-def read_scores_request(body: bytes) -> tuple[ScoresRequest, Columns]:
-    """Read and check a request; its events come as columns too.
+def read_scores_request(body: bytes) -> Sheet:
+    """Read and check a request.
+
+    The kernel reads it, whole or not at all; what is wrong with a request that it does not take is
+    found by reading it again, slowly.
 
     Raises
     ------
     Problem
         422, with what is wrong and where.
     """
-    request = decode_strictly(body, _decode)
-    columns = Columns.of(request)
-    refuse_repeated_keys(body, texts=3 + 5 * len(request.spells) + columns.texts_sent)
-    faults = list(islice(_faults(request, columns), MOST_FAULTS))
-    if faults:
-        raise Problem(422, faults=faults)
-    return request, columns
+    sheet = read_sheet(body)
+    if sheet == DOUBTFUL_IDENTIFIER and not _faults_of(body):
+        sheet = read_sheet(body, trusted=True)
+    if isinstance(sheet, int):
+        raise Problem(422, faults=_faults_of(body) or [Fault("#", _ANOTHER)])
+    if len(set(sheet.spell_ids)) < len(sheet.spell_ids):
+        raise Problem(422, faults=_faults_of(body))
+    return sheet
+
+
+def _faults_of(body: bytes) -> list[Fault]:
+    """What is wrong with a request, as far as it is told.
+
+    Raises
+    ------
+    Problem
+        422: it is no request at all.
+    """
+    request = read_json(body, _decode)
+    return list(islice(_faults(request), MOST_FAULTS))
 
 
 def read_json(body: bytes, decode: Callable[[bytes], Read]) -> Read:
@@ -116,7 +134,7 @@ def _fault(message: str) -> Fault:
         match = pattern.match(what)
         if match:
             return Fault(_pointer(path), words.format(*match.groups()))
-    return Fault(_pointer(path), "another value expected")
+    return Fault(_pointer(path), _ANOTHER)
 
 
 def _pointer(path: str) -> str:
@@ -159,7 +177,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> None:
 # ---- what types cannot say -----------------------------------------------------------------------
 
 
-def _faults(request: ScoresRequest, columns: Columns) -> Iterator[Fault]:
+def _faults(request: ScoresRequest) -> Iterator[Fault]:
     if not FIRST_YEAR <= request.prediction_time.year <= LAST_YEAR:
         yield Fault("#/prediction_time", _YEARS)
     seen: set[str] = set()
@@ -170,22 +188,8 @@ def _faults(request: ScoresRequest, columns: Columns) -> Iterator[Fault]:
         if spell.spell_id in seen:
             yield Fault(f"{place}/spell_id", "each spell once expected, found one repeated")
         seen.add(spell.spell_id)
-    if not _is_sound(columns, seen):
-        for position, spell in enumerate(request.spells):
-            for row, event in enumerate(spell.events):
-                yield from _event_faults(event, f"#/spells/{position}/events/{row}")
-
-
-def _is_sound(columns: Columns, known: set[str]) -> bool:
-    """Whether all events pass: each distinct text once, then the span of the moments."""
-    others = {other for other in columns.spell_id if isinstance(other, str)} - known
-    if any(True for other in others for _ in identifier_faults(other, "")):
-        return False
-    if not is_opaque(" ".join(set(columns.code)) or " "):  # one search for them all
-        return False
-    years = {moment.year for moment in columns.time if moment is not None}
-    years |= {moment.year for moment in columns.recorded_at if isinstance(moment, datetime)}
-    return not years or FIRST_YEAR <= min(years) <= max(years) <= LAST_YEAR
+        for row, event in enumerate(spell.events):
+            yield from _event_faults(event, f"{place}/events/{row}")
 
 
 def _event_faults(event: Event, place: str) -> Iterator[Fault]:

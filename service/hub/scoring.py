@@ -133,7 +133,7 @@ def _judged(
 def _word(word: Forecast | Refusal, name: str, at: int) -> wire.Score | wire.RefusedSpell:
     if isinstance(word, Refusal):
         return wire.RefusedSpell(name, word.reason, word.detail)
-    return to_score(word, wire.Spell(name, "", []), to_moment(at), ignored=0)
+    return to_score(word, name, to_moment(at), ignored=0)
 
 
 # ---- the account ---------------------------------------------------------------------------------

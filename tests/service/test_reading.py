@@ -22,9 +22,9 @@ def refused(body):
 
 
 def test_a_good_request_passes(request_body):
-    request, columns = read_scores_request(json.dumps(request_body).encode())
-    assert columns.sizes == [5]
-    assert columns.code[-1] == request.spells[0].events[-1].code == "NEWS2"
+    sheet = read_scores_request(json.dumps(request_body).encode())
+    assert [spell.events for spell in sheet.spells] == [5]
+    assert sheet.events.codes[sheet.events.code[-1]] == "NEWS2"
 
 
 @pytest.mark.parametrize(
