@@ -90,42 +90,51 @@ def local_microseconds(times: Int64) -> Int64:
     """
     times = np.asarray(times, dtype=np.int64, order="C")
     local = np.empty_like(times, order="C")
-    ends = (times.size, address(times), address(local))
-    if not any(_convert(table, *ends) for table in tuple(_latest)):
-        table = _table_for(times)
-        _latest.append(table)
-        _convert(table, *ends)
+    ends = (address(times), times.size)
+    convert = load().homeward_local
+    if not convert(*ends, *latest_clock().at, address(local)):
+        convert(*ends, *clock_for(times).at, address(local))
     return local
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Table:
-    """Changes of the local offset, good for moments from ``first`` to ``last``."""
+class WallClock:
+    """Changes of the local offset, good for moments from ``first`` to ``last``.
+
+    Parameters
+    ----------
+    changes, offsets : ndarray of int64
+        UTC microseconds of each change, and the offset from there.
+    at : tuple of int
+        As the kernel takes it: addresses of both, how many, ``first`` and ``last``.
+    """
 
     changes: Int64
     offsets: Int64
-    first: int
-    last: int
+    at: tuple[int, ...]
 
 
-_latest: Final[deque[_Table]] = deque(maxlen=1)
-"""The table used last: the next moments are likely to lie in it too."""
+def latest_clock() -> WallClock:
+    """Return the clock used last: the next moments are likely to lie in it too."""
+    return _latest[-1]
 
 
-def _table_for(times: Int64) -> _Table:
-    """Table of whole years around these moments."""
+def clock_for(times: Int64) -> WallClock:
+    """Make a clock of whole years around these moments; it is the latest from now on."""
     known = times[times != NO_TIME]
     first, last = (int(known.min()), int(known.max())) if known.size else (0, 0)
     years = max(to_moment(first).year - 1, MINYEAR + 1), min(to_moment(last).year + 1, MAXYEAR - 1)
     changes, offsets = _changes(*years)
     end = to_microseconds(datetime(years[1] + 1, 1, 1, tzinfo=UTC)) - 1
-    return _Table(changes, offsets, min(first, int(changes[0])), max(last, end))
+    ends = min(first, int(changes[0])), max(last, end)
+    at = (address(changes), address(offsets), changes.size, *ends)
+    made = WallClock(changes, offsets, at)
+    _latest.append(made)
+    return made
 
 
-def _convert(table: _Table, size: int, times: int, local: int) -> bool:
-    changes, offsets = address(table.changes), address(table.offsets)
-    count, first, last = table.changes.size, table.first, table.last
-    return bool(load().homeward_local(times, size, changes, offsets, count, first, last, local))
+_latest: Final[deque[WallClock]] = deque(maxlen=1)
+clock_for(np.zeros(1, np.int64))
 
 
 def local_day(times: Int64) -> Int64:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_store.clock import local_microseconds
+from feature_store.clock import clock_for, latest_clock
 from feature_store.definitions import FeatureSet
 from feature_store.events import Events
 from feature_store.kernel import address, load
@@ -13,6 +15,9 @@ from feature_store.plan import plan_of
 from feature_store.snapshots import Snapshots
 
 Matrix = NDArray[np.float64]
+
+_DISORDERED: Final = 1  # what the kernel returns
+_OUTSIDE: Final = 2
 
 
 def compute_features(events: Events, snapshots: Snapshots, feature_set: FeatureSet) -> Matrix:
@@ -34,30 +39,36 @@ def compute_features(events: Events, snapshots: Snapshots, feature_set: FeatureS
     ndarray of float64, shape (n_snapshots, n_features)
         Columns in the order of ``feature_set``; NaN is missing, never a default.
     """
-    ordered = events.in_order()
+    answers = np.empty((len(snapshots), len(feature_set)))
+    done = _compute(events, snapshots, feature_set, answers)
+    if done == _DISORDERED:
+        events = events.in_order()
+        done = _compute(events, snapshots, feature_set, answers)
+    if done == _OUTSIDE:
+        clock_for(np.concatenate([snapshots.spell_start, snapshots.prediction_time]))
+        done = _compute(events, snapshots, feature_set, answers)
+    if done:
+        raise MemoryError
+    return answers
+
+
+def _compute(events: Events, snapshots: Snapshots, feature_set: FeatureSet, answers: Matrix) -> int:
     plan = plan_of(feature_set)
-    links = plan.links(ordered.codes)
-    library = load()
-    first = np.searchsorted(ordered.subject_id, snapshots.subject_id, side="left")
-    end = np.searchsorted(ordered.subject_id, snapshots.subject_id, side="right")
-    size, features = len(snapshots), len(feature_set)
-    room = np.empty(max(plan.scope.size, 1) * library.homeward_series_bytes(), np.uint8)
-    answers = np.empty((size, features), np.float64)
-    local = local_microseconds(
-        np.concatenate([snapshots.spell_start, snapshots.prediction_time])
-    ).reshape(2, size)
+    links = plan.links(events.codes)
     columns = [
         np.ascontiguousarray(column)
         for column in (
-            *(ordered.time, ordered.visible_at, ordered.code, ordered.numeric_value),
-            *(ordered.spell_id, links.number, links.start, links.series, links.category),
-            *(plan.scope, plan.window, plan.feature_series, plan.feature_read),
-            *(first, end, snapshots.spell_id, snapshots.spell_start, snapshots.prediction_time),
-            *(local[0], local[1], room, answers),
+            *(events.subject_id, events.time, events.recorded_at, events.code),
+            *(events.numeric_value, events.spell_id, links.number),
+            *(snapshots.subject_id, snapshots.spell_id),
+            *(snapshots.spell_start, snapshots.prediction_time, answers),
         )
     ]
     at = [address(column) for column in columns]
-    library.homeward_features(
-        *(*at[:9], plan.scope.size, *at[9:11]), *(features, *at[11:13]), *(size, *at[13:])
+    done: int = load().homeward_features(
+        *(*at[:5], len(events), at[5], at[6]),
+        *(*links.at, *plan.at, answers.shape[1]),
+        *latest_clock().at,
+        *(*at[7:11], len(snapshots), at[11]),
     )
-    return answers
+    return done

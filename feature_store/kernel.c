@@ -16,6 +16,7 @@
 #define HOUR 3600000000LL
 #define DAY (24 * HOUR)
 
+enum { DONE, DISORDERED, OUTSIDE, NO_MEMORY };
 enum { SPELL, HISTORY, ANY };
 enum {
   LATEST, EARLIEST, MINIMUM, MAXIMUM, MEAN, SUM, COUNT, CHANGE, HOURS_SINCE, CATEGORY,
@@ -94,84 +95,6 @@ static double read_clock(int32_t how, int64_t local_start, int64_t local_now, in
   }
 }
 
-/* Longest window that counts back from the question, or from admission; NO_END if one has no end. */
-static int64_t longest(const int32_t *scope, const int64_t *window, int64_t series_count, int history) {
-  int64_t most = 0;
-  for (int64_t k = 0; k < series_count; k++) {
-    if ((scope[k] == HISTORY) != history) continue;
-    if (window[k] <= 0) return NO_END;
-    if (window[k] > most) most = window[k];
-  }
-  return most;
-}
-
-/* First row of [row, end) after a moment: what came before it is in no window. */
-static int64_t first_after(const int64_t *time, int64_t row, int64_t end, int64_t moment) {
-  while (row < end) {
-    const int64_t middle = row + (end - row) / 2;
-    if (time[middle] > moment) end = middle; else row = middle + 1;
-  }
-  return row;
-}
-
-/* Features of `snapshots` questions into `out` (row-major, one row a question).
- *
- * code_number: of each code, its place in link_start; link_series/link_category from there to the next
- * place: the series it feeds, and its category there.
- * counts: out, per snapshot, events seen and events held back because they were recorded later.
- */
-void homeward_features(
-    /* events */
-    const int64_t *time, const int64_t *visible, const int32_t *code, const float *value, const int64_t *event_spell,
-    /* plan */
-    const int32_t *code_number, const int32_t *link_start, const int32_t *link_series,
-    const int32_t *link_category, int64_t series_count, const int32_t *scope, const int64_t *window,
-    int64_t features, const int32_t *feature_series, const int32_t *feature_read,
-    /* questions */
-    int64_t snapshots, const int64_t *first_row, const int64_t *end_row, const int64_t *spell,
-    const int64_t *start, const int64_t *now, const int64_t *local_start, const int64_t *local_now,
-    /* room to work in, and answers */
-    Series *series, double *out) {
-  const Series empty = {0, 0, NO_TIME, 0.0, NAN, NAN, NAN, NAN, -1};
-  const int64_t to_now = longest(scope, window, series_count, 0);
-  const int64_t to_start = longest(scope, window, series_count, 1);
-  const int bounded = to_now != NO_END && to_start != NO_END;
-  for (int64_t s = 0; s < snapshots; s++) {
-    for (int64_t k = 0; k < series_count; k++) series[k] = empty;
-    int64_t row = first_row[s];
-    if (bounded) {
-      const int64_t by_now = now[s] - to_now, by_start = start[s] - to_start;
-      row = first_after(time, row, end_row[s], by_now < by_start ? by_now : by_start);
-    }
-    for (; row < end_row[s] && time[row] <= now[s]; row++) {
-      if (visible[row] > now[s]) continue; /* recorded later: not known at this moment */
-      const int32_t number = code_number[code[row]];
-      int32_t link = link_start[number], last = link_start[number + 1];
-      if (link == last) continue;
-      int timeless = time[row] == NO_TIME;
-      int here = timeless || event_spell[row] == spell[s] || (event_spell[row] == NO_SPELL && time[row] >= start[s]);
-      for (; link < last; link++) {
-        int32_t k = link_series[link];
-        if (scope[k] == SPELL && !here) continue;
-        if (scope[k] == HISTORY && (here || timeless)) continue;
-        if (window[k] > 0) {
-          int64_t from = (scope[k] == HISTORY ? start[s] : now[s]) - window[k];
-          if (timeless || time[row] <= from) continue;
-        }
-        update(&series[k], time[row], (double)value[row], link_category[link]);
-      }
-    }
-    for (int64_t f = 0; f < features; f++) {
-      out[s * features + f] = feature_series[f] >= 0
-          ? read_series(&series[feature_series[f]], feature_read[f], now[s])
-          : read_clock(feature_read[f], local_start[s], local_now[s], start[s], now[s]);
-    }
-  }
-}
-
-/* Bytes of one series: the caller makes the room. */
-int64_t homeward_series_bytes(void) { return (int64_t)sizeof(Series); }
-
 /* ---- order ----------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -244,4 +167,111 @@ int homeward_local(const int64_t *times, int64_t n, const int64_t *changes, cons
     local[i] = time + offsets[low];
   }
   return 1;
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+/* First row whose subject is not below `subject` or, with `past`, above it. */
+static int64_t first_of(const int64_t *subjects, int64_t n, int64_t subject, int past) {
+  int64_t low = 0;
+  while (low < n) {
+    const int64_t middle = low + (n - low) / 2;
+    if (subjects[middle] < subject || (past && subjects[middle] == subject)) low = middle + 1;
+    else n = middle;
+  }
+  return low;
+}
+
+/* Longest window that counts back from the question, or from admission; NO_END if one has no end. */
+static int64_t longest(const int32_t *scope, const int64_t *window, int64_t series_count, int history) {
+  int64_t most = 0;
+  for (int64_t k = 0; k < series_count; k++) {
+    if ((scope[k] == HISTORY) != history) continue;
+    if (window[k] <= 0) return NO_END;
+    if (window[k] > most) most = window[k];
+  }
+  return most;
+}
+
+/* First row of [row, end) after a moment: what came before it is in no window. */
+static int64_t first_after(const int64_t *time, int64_t row, int64_t end, int64_t moment) {
+  while (row < end) {
+    const int64_t middle = row + (end - row) / 2;
+    if (time[middle] > moment) end = middle; else row = middle + 1;
+  }
+  return row;
+}
+
+/* Features of `snapshots` questions into `out` (row-major, one row a question). Returns DONE;
+ * DISORDERED: the events are not in order; OUTSIDE: a moment that the changes of the wall clock do not
+ * cover; NO_MEMORY.
+ *
+ * code_number: of each code, its place in link_start; link_series/link_category from there to the next
+ * place: the series it feeds, and its category there.
+ */
+int homeward_features(
+    /* events */
+    const int64_t *subject, const int64_t *time, const int64_t *recorded, const int32_t *code, const float *value,
+    int64_t n, const int64_t *event_spell, const int32_t *code_number,
+    /* plan */
+    const int32_t *link_start, const int32_t *link_series, const int32_t *link_category,
+    const int32_t *scope, const int64_t *window, const int32_t *feature_series, const int32_t *feature_read,
+    int64_t series_count, int64_t features,
+    /* the wall clock */
+    const int64_t *changes, const int64_t *offsets, int64_t change_count, int64_t first_moment, int64_t last_moment,
+    /* questions */
+    const int64_t *asked_subject, const int64_t *spell, const int64_t *start, const int64_t *now,
+    int64_t snapshots,
+    /* answers */
+    double *out) {
+  const Series empty = {0, 0, NO_TIME, 0.0, NAN, NAN, NAN, NAN, -1};
+  const Keys keys = {subject, time, recorded, code, value};
+  for (int64_t row = 1; row < n; row++)
+    if (before(&keys, row, row - 1)) return DISORDERED;
+  Series *const series = malloc(sizeof(Series) * (size_t)(series_count + 1));
+  if (!series) return NO_MEMORY;
+  const int64_t to_now = longest(scope, window, series_count, 0);
+  const int64_t to_start = longest(scope, window, series_count, 1);
+  const int bounded = to_now != NO_END && to_start != NO_END;
+  int done = DONE;
+  for (int64_t s = 0; s < snapshots; s++) {
+    int64_t local_start, local_now;
+    if (!homeward_local(start + s, 1, changes, offsets, change_count, first_moment, last_moment, &local_start)
+        || !homeward_local(now + s, 1, changes, offsets, change_count, first_moment, last_moment, &local_now)) {
+      done = OUTSIDE;
+      break;
+    }
+    for (int64_t k = 0; k < series_count; k++) series[k] = empty;
+    const int64_t end = first_of(subject, n, asked_subject[s], 1);
+    int64_t row = first_of(subject, end, asked_subject[s], 0);
+    if (bounded) {
+      const int64_t by_now = now[s] - to_now, by_start = start[s] - to_start;
+      row = first_after(time, row, end, by_now < by_start ? by_now : by_start);
+    }
+    for (; row < end && time[row] <= now[s]; row++) {
+      if (recorded[row] > now[s]) continue; /* recorded later: not known at this moment */
+      const int32_t number = code_number[code[row]];
+      int32_t link = link_start[number], last = link_start[number + 1];
+      if (link == last) continue;
+      int timeless = time[row] == NO_TIME;
+      int here = timeless || event_spell[row] == spell[s] || (event_spell[row] == NO_SPELL && time[row] >= start[s]);
+      for (; link < last; link++) {
+        int32_t k = link_series[link];
+        if (scope[k] == SPELL && !here) continue;
+        if (scope[k] == HISTORY && (here || timeless)) continue;
+        if (window[k] > 0) {
+          int64_t from = (scope[k] == HISTORY ? start[s] : now[s]) - window[k];
+          if (timeless || time[row] <= from) continue;
+        }
+        update(&series[k], time[row], (double)value[row], link_category[link]);
+      }
+    }
+    for (int64_t f = 0; f < features; f++) {
+      out[s * features + f] = feature_series[f] >= 0
+          ? read_series(&series[feature_series[f]], feature_read[f], now[s])
+          : read_clock(feature_read[f], local_start, local_now, start[s], now[s]);
+    }
+  }
+  free(series);
+  return done;
 }

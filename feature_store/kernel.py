@@ -30,14 +30,12 @@ def load() -> ctypes.CDLL:
         msg = f"{LIBRARY.name} is not built: install Homeward (pip install -e .), which compiles it"
         raise KernelMissing(msg)
     library = ctypes.CDLL(str(LIBRARY))
-    library.homeward_series_bytes.restype = ctypes.c_int64
-    library.homeward_features.restype = None
     library.homeward_features.argtypes = (
-        *(_AT,) * 9,
-        *(_SIZE, _AT, _AT),
-        *(_SIZE, _AT, _AT),
-        *(_SIZE, *(_AT,) * 7),
-        *(_AT, _AT),
+        *(*(_AT,) * 5, _SIZE, _AT, _AT),
+        *(*(_AT,) * 7, _SIZE, _SIZE),
+        *(_AT, _AT, _SIZE, _SIZE, _SIZE),
+        *(*(_AT,) * 4, _SIZE),
+        _AT,
     )
     library.homeward_order.argtypes = (*(_AT,) * 5, _SIZE, _AT)
     library.homeward_local.argtypes = (_AT, _SIZE, _AT, _AT, _SIZE, _SIZE, _SIZE, _AT)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from feature_store.clock import HOUR
 from feature_store.definitions import CLOCK_READS, Feature, FeatureSet, Read, Scope
+from feature_store.kernel import address
 from feature_store.vocabulary import family_of, value_of
 
 _READS: Final = {read: number for number, read in enumerate(Read)}
@@ -35,12 +36,15 @@ class Links:
     start : ndarray of int32
     series, category : ndarray of int32
         A series fed, and the code's category there; -1 without one.
+    at : tuple of int
+        Addresses of the last three.
     """
 
     number: Int32
     start: Int32
     series: Int32
     category: Int32
+    at: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +55,17 @@ class _Book:
     start: Int32
     series: Int32
     category: Int32
+    at: tuple[int, ...]
+
+    @classmethod
+    def of(cls, numbers: dict[str, int], start: Int32, series: Int32, category: Int32) -> _Book:
+        """Note where the links lie."""
+        at = (address(start), address(series), address(category))
+        return cls(numbers, start, series, category, at)
 
 
 _NONE: Final = np.zeros(0, np.int32)
-_EMPTY: Final = _Book({}, np.zeros(1, np.int32), _NONE, _NONE)
+_EMPTY: Final = _Book.of({}, np.zeros(1, np.int32), _NONE, _NONE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +73,16 @@ class Plan:
     """Series and readings of a feature set.
 
     Features over the same codes, scope and window share a series, so a window is walked once.
+
+    Parameters
+    ----------
+    scope, window : ndarray, shape (n_series,)
+    feature_series, feature_read : ndarray of int32, shape (n_features,)
+    feeds : dict
+        Series that each code or family feeds, with the categories read there.
+    at : tuple of int
+        As the kernel takes it: addresses of the first four, and how many series there are.
+    books : deque
     """
 
     scope: Int32
@@ -69,6 +90,7 @@ class Plan:
     feature_series: Int32
     feature_read: Int32
     feeds: dict[str, list[tuple[int, dict[str, int] | None]]]
+    at: tuple[int, ...]
     books: deque[_Book] = field(default_factory=lambda: deque((_EMPTY,), maxlen=1))
 
     def links(self, codes: tuple[str, ...]) -> Links:
@@ -79,7 +101,8 @@ class Plan:
         except KeyError:
             book = self._learn(book, codes)
             numbers = [book.numbers[code] for code in codes]
-        return Links(np.array(numbers, np.int32), book.start, book.series, book.category)
+        number = np.array(numbers, np.int32)
+        return Links(number, book.start, book.series, book.category, book.at)
 
     def reads(self, code: str) -> bool:
         """Whether any feature reads the events of a code."""
@@ -97,7 +120,7 @@ class Plan:
         ends = book.start[-1] + np.cumsum([len(series) for series, _ in fed], dtype=np.int32)
         series = [number for one, _ in fed for number in one]
         category = [position for _, one in fed for position in one]
-        learnt = _Book(
+        learnt = _Book.of(
             numbers,
             np.concatenate([book.start, ends]).astype(np.int32),
             np.concatenate([book.series, np.array(series, np.int32)]),
@@ -139,13 +162,14 @@ def plan_of(feature_set: FeatureSet) -> Plan:
             for code in dict.fromkeys(feature.codes):
                 feeds.setdefault(code, []).append((numbers[key], categories))
         feature_series.append(numbers[key])
-    return Plan(
-        scope=np.array(scope, np.int32),
-        window=np.array(window, np.int64),
-        feature_series=np.array(feature_series, np.int32),
-        feature_read=np.array([_READS[feature.read] for feature in feature_set.features], np.int32),
-        feeds=feeds,
+    reads = [_READS[feature.read] for feature in feature_set.features]
+    columns = (
+        np.array(scope, np.int32),
+        np.array(window, np.int64),
+        np.array(feature_series, np.int32),
+        np.array(reads, np.int32),
     )
+    return Plan(*columns, feeds, (*(address(column) for column in columns), len(numbers)))
 
 
 def _microseconds(feature: Feature) -> int:
