@@ -1,4 +1,4 @@
-"""The codes met so far, and what events that carry them are checked by, as the kernel looks it up."""
+"""The codes met so far, and what events that carry them are checked by."""
 
 from __future__ import annotations
 
