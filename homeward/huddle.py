@@ -14,6 +14,7 @@ from feature_store.dataset import open_dataset
 from feature_store.events import NO_SPELL, NO_TIME, Events
 from feature_store.spells import find_spells
 from feature_store.vocabulary import MORNING_HOUR, family_of, value_of
+from homeward.bedding import with_beds
 
 MOST_SPELLS = 1000
 """What one request may carry."""
@@ -49,7 +50,10 @@ def inpatients_now(folder: Path) -> Huddle:
     here = spells.take((spells.start < morning) & (spells.end > morning))
     known = events.take(
         np.isin(events.subject_id, here.subject_id) & (events.visible_at <= morning)
-    ).in_order()
+    )
+    if dataset.manifest.synthetic:
+        known = with_beds(known)
+    known = known.in_order()
     asked = [
         _spell(known, int(spell), int(subject))
         for spell, subject in zip(

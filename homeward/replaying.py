@@ -19,6 +19,7 @@ from feature_store.dataset import open_dataset
 from feature_store.errors import BadInput, Refused
 from feature_store.events import NO_TIME, Events
 from feature_store.spells import find_spells
+from homeward.bedding import with_beds
 from homeward.huddle import as_event
 
 BATCH: Final = 5000
@@ -81,7 +82,7 @@ def read_story(folder: Path, *, start: str | None, days: int, now: int) -> Story
         raise Refused(["a replay takes synthetic data only; this dataset does not say it is"])
     begin = _begin(start, dataset.manifest.until, days)
     end = begin + days * DAY
-    events = _of_the_period(dataset.read(), begin, end)
+    events = with_beds(_of_the_period(dataset.read(), begin, end))
     if not len(events):
         msg = f"{folder.name}: a period with inpatients expected, found none in these {days} days"
         raise BadInput(msg)

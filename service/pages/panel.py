@@ -12,6 +12,7 @@ from service.pages.desk import Json, Patient
 LEFT, RIGHT, FLOOR, HEIGHT = 60.0, 560.0, 150.0, 140.0
 MOST_REASONS: Final = 3
 MOST_EVENTS: Final = 30
+MOST_TICKS: Final = 5
 
 
 def panel(patient: Patient, meanings: Mapping[str, str]) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def panel(patient: Patient, meanings: Mapping[str, str]) -> dict[str, Any]:
         ],
         "history": [_past(score) for score in patient.history],
         "lines": lines(patient.history),
+        "ticks": ticks(patient.history),
         "said": [_said(item, meanings) for item in patient.feedback],
         "synthetic": patient.synthetic,
     }
@@ -42,17 +44,35 @@ def lines(history: Sequence[Json]) -> list[dict[str, Any]]:
     return [_line(history, days) for days in LONG_STAY_DAYS]
 
 
+def ticks(history: Sequence[Json]) -> list[dict[str, Any]]:
+    """Days below the drawing: the first, the last and some between."""
+    every = max(len(history) // MOST_TICKS, 1)
+    chosen = {*range(0, max(len(history) - every, 1), every), len(history) - 1}
+    return [
+        {
+            "x": round(_across(place, history), 1),
+            "day": wording.day(history[place]["prediction_time"]),
+        }
+        for place in sorted(chosen)
+        if history
+    ]
+
+
+def _across(place: int, history: Sequence[Json]) -> float:
+    return LEFT + place * (RIGHT - LEFT) / max(len(history) - 1, 1)
+
+
 def _line(history: Sequence[Json], days: int) -> dict[str, Any]:
     known = [
         (place, score["probability"][str(days)])
         for place, score in enumerate(history)
         if score["probability"].get(str(days)) is not None
     ]
-    step = (RIGHT - LEFT) / max(len(history) - 1, 1)
-    at = [(LEFT + place * step, FLOOR - HEIGHT * chance) for place, chance in known]
+    at = [(_across(place, history), FLOOR - HEIGHT * chance) for place, chance in known]
     last = at[-1] if at else (LEFT, FLOOR)
     return {
         "days": days,
+        "dots": [(round(x, 1), round(y, 1)) for x, y in at],
         "points": " ".join(f"{x:.1f},{y:.1f}" for x, y in at),
         "x": round(last[0] + 4, 1),
         "y": round(last[1] + 4, 1),
@@ -64,6 +84,7 @@ def _with_events(reasons: Sequence[Json], events: Sequence[Json]) -> list[dict[s
     return [
         {
             **reason,
+            "text": wording.reason(reason["label"], reason["value"]),
             "events": [
                 {
                     "what": event["what"],
@@ -84,7 +105,9 @@ def _past(score: Json) -> dict[str, Any]:
         "at": wording.moment(score["prediction_time"]),
         "nights": score["days_so_far"],
         "said": [said for _, said in view.horizons(score)],
-        "reasons": "; ".join(one["label"] for one in score["reasons"][:MOST_REASONS]),
+        "reasons": "; ".join(
+            wording.reason(one["label"], one["value"]) for one in score["reasons"][:MOST_REASONS]
+        ),
         "model": score["model_version"] or "",
     }
 

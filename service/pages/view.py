@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from feature_store.vocabulary import FAMILIES, LONG_STAY_DAYS
-from service.pages import wording
+from service.pages import beds, wording
 
 CHART_NIGHTS: Final = 42
 """Right end of the bar of the discharge range; what lies beyond is drawn to the edge."""
@@ -17,8 +17,11 @@ CHANGES: Final[Mapping[str, str]] = {
     "falling": "Falling",
 }
 """What is worth a word; a steady risk is not."""
-MOST_ACTIONS: Final = 3
-MOST_BACKGROUND: Final = 3
+MOST_ACTIONS: Final = 2
+MOST_BACKGROUND: Final = 2
+MOST_MISSING: Final = 3
+SOON_DAYS: Final = 3
+"""Of a short look ahead at the beds that long stays hold."""
 
 
 def row(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,18 +47,56 @@ def row(entry: Mapping[str, Any]) -> dict[str, Any]:
         "headline": wording.headline(score),
         "chance": next_chance(score),
         "horizons": horizons(score),
+        "later": later(score),
         "bar": bar(score),
         "leaves": wording.leaves(score["discharge_day"]),
+        "leaves_shortly": wording.leaves_shortly(score["discharge_day"]),
+        "tenths": tenths(score),
+        "before": before(entry),
         "change": CHANGES.get(entry["change"] or "", ""),
         "ready_days": entry["days_since_ready"],
-        "expected": wording.moment(entry["expected_discharge_at"]),
-        "act_on": act_on(told)[:MOST_ACTIONS],
-        "background": background(told)[:MOST_BACKGROUND],
-        "missing": [_label(family) for family in score["missing"][:MOST_ACTIONS]],
+        "expected_day": wording.day(entry["expected_discharge_at"]),
+        "overdue": is_overdue(entry),
+        "act_on": [_told(one) for one in act_on(told)[:MOST_ACTIONS]],
+        "acts_more": max(len(act_on(told)) - MOST_ACTIONS, 0),
+        "background": [_told(one) for one in background(told)[:MOST_BACKGROUND]],
+        "missing": [_label(family) for family in score["missing"][:MOST_MISSING]],
         "feedback": entry["feedback"],
         "score_id": score["score_id"],
         "completeness": round(score["completeness"] * 10),
     }
+
+
+def is_overdue(entry: Mapping[str, Any]) -> bool:
+    """Whether the day on which staff expected the patient to leave is over."""
+    expected = wording.local_day(entry["expected_discharge_at"])
+    now = wording.local_day(entry["score"]["prediction_time"])
+    return expected is not None and now is not None and expected < now
+
+
+def _told(reason: Mapping[str, Any]) -> dict[str, Any]:
+    return {**reason, "text": wording.reason(reason["label"], reason["value"])}
+
+
+def tenths(score: Mapping[str, Any]) -> float | None:
+    """Dots to fill for the next horizon; None once none is left."""
+    days = wording.next_horizon(score)
+    return None if days is None else wording.tenths(score["probability"][str(days)])
+
+
+def before(entry: Mapping[str, Any]) -> str:
+    """What was said of the same horizon yesterday morning, where that is another word.
+
+    >>> score = {"days_so_far": 2, "probability": {"7": 0.7}}
+    >>> before({"score": score, "probability_yesterday": {"7": 0.4}})
+    '4 in 10'
+    >>> before({"score": score, "probability_yesterday": None})
+    ''
+    """
+    days = wording.next_horizon(entry["score"])
+    chance = (entry["probability_yesterday"] or {}).get(str(days))
+    said = "" if chance is None else wording.in_ten(chance)
+    return "" if said == wording.in_ten(entry["score"]["probability"].get(str(days), 1.0)) else said
 
 
 def _label(family: str) -> str:
@@ -84,6 +125,16 @@ def horizons(score: Mapping[str, Any]) -> list[tuple[int, str]]:
         else:
             said.append((days, "cannot be told" if chance is None else wording.in_ten(chance)))
     return said
+
+
+def later(score: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Horizons beyond the one that the headline speaks of.
+
+    >>> later({"days_so_far": 8, "probability": {"7": 1.0, "14": 0.42, "21": 0.2}})
+    [(21, '2 in 10')]
+    """
+    first = wording.next_horizon(score)
+    return [one for one in horizons(score) if first is not None and one[0] > first]
 
 
 def bar(score: Mapping[str, Any]) -> dict[str, float | None]:
@@ -117,6 +168,7 @@ def background(reasons: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def worklist(answer: Mapping[str, Any]) -> dict[str, Any]:
     """The whole list, in its two sections, with what surrounds it."""
     rows = [row(entry) for entry in answer["entries"]]
+    scores = [entry["score"] for entry in answer["entries"]]
     data = answer["data"]
     return {
         "at": wording.moment(answer["at"]),
@@ -129,6 +181,10 @@ def worklist(answer: Mapping[str, Any]) -> dict[str, Any]:
         "inpatients": answer["inpatients"],
         "at_risk": [one for one in rows if not one["awaiting"]],
         "awaiting": [one for one in rows if one["awaiting"]],
+        "listed": sum(one["listed"] and not one["awaiting"] for one in rows),
+        "moved": sum(one["change"] in {"New", "Rising"} for one in rows),
+        "long_now": sum(score["days_so_far"] >= LONG_STAY_DAYS[0] for score in scores),
+        "long_soon": beds.beds_on(scores, LONG_STAY_DAYS[0], SOON_DAYS),
         "refused": answer["refused"],
         "wards": sorted({one["ward"] for one in rows if one["ward"]}),
         "sites": sorted({one["site"] for one in rows if one["site"]}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,7 @@ def in_ten(chance: float) -> str:
         return "fewer than 1 in 20"
     if chance > _MOST:
         return "more than 19 in 20"
-    return f"{min(max(round(chance * 10), 1), 9)} in 10"
+    return f"{tenths(chance)} in 10"
 
 
 def next_horizon(score: Mapping[str, Any]) -> int | None:
@@ -85,6 +85,54 @@ def leaves(day: Mapping[str, int | None]) -> str:
     return f"8 in 10 leave between day {first} and day {last}, half by day {half}"
 
 
+def leaves_shortly(day: Mapping[str, int | None]) -> str:
+    """The discharge range beside its bar.
+
+    >>> leaves_shortly({"p10": 4, "p50": 9, "p90": 27})
+    'Leaves day 4 to 27, half by 9'
+    >>> leaves_shortly({"p10": 4, "p50": 9, "p90": None})
+    'Leaves day 4 or later, half by 9'
+    >>> leaves_shortly({"p10": None, "p50": None, "p90": None})
+    'Day of leaving cannot be told'
+    """
+    first, half, last = day["p10"], day["p50"], day["p90"]
+    if first is None:
+        return "Day of leaving cannot be told"
+    end = "or later" if last is None else f"to {last}"
+    return f"Leaves day {first} {end}" + ("" if half is None else f", half by {half}")
+
+
+def reason(label: str, value: str) -> str:
+    """A reason and what it was, as a ward would say it.
+
+    >>> reason("Therapy referral, hours since", "116.4 h"), reason("Age", "84 years")
+    ('Therapy referral, 4 days ago', 'Age: 84 years')
+    >>> reason("Hours since admission", "136.3 h")
+    'Admitted, 5 days ago'
+    >>> reason("Lactate, hours since last taken", "5.2 h"), reason("Known dementia", "")
+    ('Lactate, last taken 5 hours ago', 'Known dementia')
+    """
+    what, _, since = label.partition(", hours since")
+    hours = value.removesuffix(" h")
+    if label == "Hours since admission":
+        what = "Admitted"
+    if what != label and hours != value and hours.replace(".", "", 1).isdigit():
+        taken = f"{since.strip()} " if since else ""
+        return f"{what}, {taken}{age(float(hours) * HOUR)} ago"
+    return f"{label}: {value}" if value else label
+
+
+def tenths(chance: float) -> float:
+    """How many of ten dots to fill; the ends stay short of certainty.
+
+    >>> tenths(0.71), tenths(0.02), tenths(0.97)
+    (7, 0.5, 9.5)
+    """
+    if chance < _FEW or chance > _MOST:
+        return 0.5 if chance < _FEW else 9.5
+    return min(max(round(chance * 10), 1), 9)
+
+
 def age(seconds: float) -> str:
     """How old data are.
 
@@ -109,3 +157,18 @@ def moment(text: str | None) -> str:
     if text is None:
         return "not known"
     return f"{datetime.fromisoformat(text).astimezone(_LOCAL):%a %d %b %H:%M}"
+
+
+def day(text: str | None) -> str:
+    """The day of a moment on the calendar of the ward; nothing where there is none.
+
+    >>> day("2026-07-14T05:10:00Z"), day(None)
+    ('Tue 14 Jul', '')
+    """
+    found = local_day(text)
+    return "" if found is None else f"{found:%a %d %b}"
+
+
+def local_day(text: str | None) -> date | None:
+    """The same as a date."""
+    return None if text is None else datetime.fromisoformat(text).astimezone(_LOCAL).date()

@@ -1,7 +1,9 @@
 """A replay tells every fact of its period once, when it became known, and real data never."""
 
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from feature_store.clock import DAY, HOUR
@@ -9,6 +11,7 @@ from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput, Refused
 from feature_store.simulation import TrustSettings, simulate
 from feature_store.table import to_table
+from homeward.bedding import with_beds
 from homeward.replaying import BATCH, Stage, play, read_story
 
 NOW = 20_800 * DAY + 15 * HOUR
@@ -74,3 +77,26 @@ def test_data_that_are_not_synthetic_are_refused(trust, tmp_path):
         write_dataset(folder, tables, replace(dataset.manifest, synthetic=False))
     with pytest.raises(Refused, match="synthetic data only"):
         read_story(tmp_path / "real", start=None, days=7, now=NOW)
+
+
+def test_no_two_patients_are_ever_in_one_bed(trust):
+    events = with_beds(open_dataset(trust).read())
+    places = []
+    rows = np.lexsort((events.recorded_at, events.time))
+    stays, where = {}, {}
+    for row in rows.tolist():
+        spell, code = int(events.spell_id[row]), events.codes[events.code[row]]
+        family, _, value = code.partition("//")
+        if family == "WARD":
+            where[spell] = value
+        if family in {"WARD", "SPELL_END"} and spell in stays:
+            places.append((*stays.pop(spell), int(events.time[row])))
+        if family == "BED":
+            stays[spell] = (f"{where[spell]} {value}", int(events.time[row]))
+    by_bed = {}
+    for place, start, end in places:
+        by_bed.setdefault(place, []).append((start, end))
+    assert len(by_bed) > 10
+    for visits in by_bed.values():
+        ordered = sorted(visits)
+        assert all(end <= start for (_, end), (start, _) in pairwise(ordered))

@@ -30,7 +30,7 @@ def test_the_list_is_that_of_the_api(filled, trust):
     assert len(told["entries"]) == 3
     for entry in told["entries"]:
         assert f"/worklist/score/{entry['score']['score_id']}" in page.text
-        assert f">{entry['bed']}</a>" in page.text
+        assert f">Bed {entry['bed']}</a>" in page.text
 
 
 def test_a_patient_has_a_history_facts_and_takes_feedback(filled, trust):

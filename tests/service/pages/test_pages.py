@@ -1,6 +1,7 @@
 """Pages over HTTP: what they say, what they refuse, and that nothing sent becomes markup."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def test_the_list_is_whole_without_a_script(browser, desk):
     page = browser.get("/worklist")
     assert page.status_code == 200
     for one in desk.entries:
-        assert f">{one['bed']}</a>" in page.text
+        assert f">Bed {one['bed']}</a>" in page.text
     assert "patients like this stay" in page.text
     assert "under 18 at admission" in page.text
 
@@ -175,10 +176,36 @@ def test_a_cookie_of_another_service_or_altered_signs_nobody_in(desk, app_of):
 
 def test_beds_of_certain_stays_are_certain(score):
     certain = score(1, 3, 1.0)
-    days, untold = beds.long_stay_beds([certain] * 4, 7)
-    assert untold == 0
+    days = beds.long_stay_beds([certain] * 4, 7)
+    assert beds.untold([certain] * 4) == 0
     assert [one.expected for one in days[:3]] == [0, 0, 0]
     assert [(one.expected, one.low, one.high) for one in days[3:]] == [(4, 4, 4)] * 4
+
+
+def test_who_passed_every_horizon_still_holds_a_bed(score):
+    leaves = {"p10": 30, "p50": 37, "p90": 58}
+    here_long = score(1, 29, 1.0) | {"discharge_day": leaves}
+    untold = score(2, 90, 1.0) | {"discharge_day": dict.fromkeys(leaves)}
+    days = beds.long_stay_beds([here_long, untold], 21)
+    expected = [one.expected for one in days]
+    assert expected == sorted(expected, reverse=True)
+    assert 1.5 < expected[-1] < expected[0] < 2  # one of whom nothing is told counts as staying
+    assert beds.untold([here_long, untold]) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_chance_of_being_here_never_rises_and_meets_what_the_score_says(seed, score):
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        one = score(1, int(rng.integers(0, 30)), float(rng.uniform(0.05, 0.99)))
+        first = one["days_so_far"] + int(rng.integers(0, 5))
+        one["discharge_day"] = {"p10": first, "p50": first + 9, "p90": first + 30}
+        chances = [beds.still_here(one, ahead) for ahead in range(1, 60)]
+        assert all(0 <= after <= before <= 1 for before, after in pairwise(chances))
+        for days, chance in one["probability"].items():
+            if int(days) > one["days_so_far"]:
+                told = beds.still_here(one, int(days) - one["days_so_far"])
+                assert told == pytest.approx(chance)
 
 
 @pytest.mark.parametrize("seed", range(5))
