@@ -115,16 +115,23 @@ def _inequalities(evaluation: Mapping[str, Any]) -> str:
             for group in groups:
                 if name in _NOT_PEOPLE or group["too_few"]:
                     continue
-                gap = group["metrics"]["calibration_intercept"]
-                if gap["low"] is not None and (gap["low"] > 0 or gap["high"] < 0):
-                    side = "too low" if gap["value"] > 0 else "too high"
+                words = off_words(group["metrics"])
+                if words:
                     found.append(
-                        f"{days} midnights, {name} {group['group']}: chances {side} "
+                        f"{days} midnights, {name} {group['group']}: {words} "
                         f"(mean {group['mean_probability']:.3f}, share {group['share']:.3f})"
                     )
     if not found:
         return "none found beyond chance, among the groups large enough to judge"
     return "; ".join(found)
+
+
+def off_words(metrics: Mapping[str, Any]) -> str:
+    """Whether chances of a group are, beyond chance, too high or too low; empty if neither."""
+    figure = metrics["calibration_intercept"]
+    if figure["low"] is None or figure["low"] <= 0.0 <= figure["high"]:
+        return ""
+    return "chances too low" if figure["low"] > 0 else "chances too high"
 
 
 def _too_few(evaluation: Mapping[str, Any]) -> str:

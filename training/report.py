@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.card_findings import SYNTHETIC, interval
+from models.card_findings import SYNTHETIC, interval, off_words
 from models.judging import METRICS
 from models.page import definitions, heading, page, paragraph, picture, subheading, table, warning
 from training.baselines import NAMES
+from training.evaluate import COMPARED
 from training.report_course import course_sections
 from training.report_use import use_sections
+from training.report_words import how_to_read, intro, short_findings
 
 GROUP_WORDS: Final = {
     "elapsed": "by days so far",
@@ -27,7 +29,7 @@ GROUP_WORDS: Final = {
 }
 _GROUP_HEAD: Final = (
     *("Group", "Snapshots", "Mean chance", "Share", "AUROC"),
-    *("Calibration in the large", "Calibration slope"),
+    *("Calibration in the large", "Calibration slope", ""),
 )
 _ALTS: Final = {
     "reliability": "Reliability plot",
@@ -55,6 +57,8 @@ def report_page(
     plots : mapping of str to mapping of str to Path
         By horizon, then by what is drawn.
     """
+    by_days = sorted(evaluation["horizons"].items(), key=lambda one: int(one[0]))
+    evaluation = {**evaluation, "horizons": dict(by_days)}  # JSON sorts 14 before 7
     parts = [warning(SYNTHETIC)] if card["synthetic"] else []
     parts += [paragraph(card["intended_purpose"]), *_overview(evaluation)]
     for days, horizon in evaluation["horizons"].items():
@@ -68,14 +72,8 @@ def report_page(
 
 
 def _overview(evaluation: Mapping[str, Any]) -> Iterable[str]:
-    held = evaluation["held_out"]
-    yield paragraph(
-        f"Judged on {held['snapshots']} snapshots of {held['spells']} spells and "
-        f"{held['patients']} "
-        "patients that neither training nor calibration saw. Figures in brackets are 95 % "
-        "intervals, "
-        "bootstrap by patient. Counts of groups are rounded to five; small ones are not shown."
-    )
+    yield from intro(evaluation)
+    yield from short_findings(evaluation)
     rows = [
         (
             days,
@@ -90,6 +88,7 @@ def _overview(evaluation: Mapping[str, Any]) -> Iterable[str]:
     yield from _last_model(evaluation.get("last_model"))
     for days, why in evaluation["left_out"].items():
         yield paragraph(f"{days} midnights: not judged; {why}.")
+    yield from how_to_read()
 
 
 def _last_model(told: Mapping[str, Any] | None) -> Iterable[str]:
@@ -119,11 +118,11 @@ def _horizon(days: str, horizon: Mapping[str, Any], plots: Mapping[str, Path]) -
     yield table(("Figure", "Homeward", *(NAMES.get(other, other) for other in others)), rows)
     yield from _brier_parts(horizon["brier_parts"])
     gaps = [
-        (NAMES.get(other, other), *(interval(gap) for gap in against.values()))
+        (NAMES.get(other, other), *(interval(against[name]) for name in COMPARED))
         for other, against in horizon["against"].items()
     ]
     yield subheading("Homeward minus the baseline, on the same snapshots")
-    yield table(("Baseline", "AUROC", "AUPRC", "Brier score"), gaps)
+    yield table(("Baseline", *(METRICS[name].label for name in COMPARED)), gaps)
     for name, path in plots.items():
         yield picture(base64.b64encode(path.read_bytes()).decode("ascii"), _ALTS[name])
 
@@ -157,7 +156,7 @@ def _groups(groups: Mapping[str, Any]) -> Iterable[str]:
     beside_last = any("gain_over_champion_auroc" in str(rows) for rows in groups.values())
     more = ("AUROC minus last model",) if beside_last else ()
     for name, rows in groups.items():
-        yield subheading(GROUP_WORDS.get(name, name))
+        yield subheading(GROUP_WORDS.get(name, name).capitalize())
         yield table(
             (*_GROUP_HEAD, *more),
             [_group(row, len(more)) for row in rows],
@@ -178,6 +177,7 @@ def _group(row: Mapping[str, Any], more: int) -> tuple[str, ...]:
         interval(metrics["auroc"]),
         interval(metrics["calibration_intercept"]),
         interval(metrics["calibration_slope"]),
+        off_words(metrics),
         *gain,
     )
 

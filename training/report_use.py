@@ -66,13 +66,20 @@ def _lead(told: Mapping[str, Any], level: float) -> Iterable[str]:
             (
                 text,
                 interval(told[name]["flagged"]),
-                interval(told[name]["median_days"]),
+                _days(told[name]["median_days"]),
                 interval(told[name]["at_least"]["3"]),
             )
             for name, text in words.items()
             if name in told
         ],
     )
+
+
+def _days(figure: Mapping[str, Any]) -> str:
+    """Whole days with their interval."""
+    if figure["value"] is None or figure["low"] is None:
+        return "not known"
+    return f"{figure['value']:.0f} ({figure['low']:.0f} to {figure['high']:.0f})"
 
 
 def _alerts(told: Mapping[str, Any], days: str) -> Iterable[str]:
@@ -127,7 +134,17 @@ def _drawn(thresholds: Sequence[float], lines: Mapping[str, Sequence[float | Non
         f'<text x="{x(at) - 10:.1f}" y="{HEIGHT - 12}" font-size="11">{at:.0%}</text>'
         for at in thresholds[1::2]
     ]
+    parts += [
+        (
+            f'<text x="{WIDTH // 2}" y="{HEIGHT + 6}" font-size="12" text-anchor="middle">'
+            "chance at which one acts</text>"
+        ),
+        (
+            f'<text x="12" y="{HEIGHT // 2}" font-size="12" text-anchor="middle" '
+            f'transform="rotate(-90 12 {HEIGHT // 2})">net benefit</text>'
+        ),
+    ]
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" '
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT + 12}" width="{WIDTH}" role="img" '
         f'aria-label="Decision curve; the table below has the same figures">{"".join(parts)}</svg>'
     )

@@ -22,6 +22,9 @@ from training.run import Run
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_WIRES: Final = ("requests.", "urllib3.", "sqlalchemy.")
+"""Libraries below MLflow whose errors say that its store gave way."""
+
 EXPERIMENT: Final = "homeward"
 CHAMPION: Final = "champion"
 PREVIOUS: Final = "previous"
@@ -191,7 +194,8 @@ def _lost(error: BaseException) -> str:
 
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return "no space left on the disk; nothing is registered, make room and run again"
-    if isinstance(error, MlflowException):
+    # Files go to a server by another library than the rest.
+    if isinstance(error, MlflowException) or type(error).__module__.startswith(_WIRES):
         return (
             f"MLflow stopped answering ({type(error).__name__}); nothing is registered, check "
             "HOMEWARD_MLFLOW_TRACKING_URI and run again"

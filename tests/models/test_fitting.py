@@ -93,6 +93,27 @@ def test_the_chance_of_death_is_found(thorough):
     np.testing.assert_allclose(prediction.at_least(7), (1 - HAZARD) ** 7, atol=0.015)
 
 
+def test_deaths_taken_for_unfinished_stays_make_long_stays_of_them(thorough):
+    matrix, asked, outcomes = entrants(20_000, (40, 41))
+    as_censored = Outcomes(
+        np.where(outcomes.died, -1, outcomes.length_of_stay_days),
+        np.zeros(outcomes.died.size, bool),
+        np.where(outcomes.died, outcomes.length_of_stay_days, outcomes.follow_up_days),
+    )
+    truth = (1 - HAZARD) ** 7
+    honest, naive = (
+        fit(matrix, asked, told, feature_set=FRAIL, settings=thorough)
+        .predict(EVERYONE, AT_THE_DOOR)
+        .at_least(7)
+        for told in (outcomes, as_censored)
+    )
+    np.testing.assert_allclose(honest, truth, atol=0.03)
+    # As if whoever died would have stayed on and been discharged like the rest.
+    expected = (1 - HAZARD * (1 - DIES) / (1 - HAZARD * DIES)) ** 7
+    np.testing.assert_allclose(naive, expected, atol=0.04)
+    assert naive[1] - truth[1] > 0.07
+
+
 def test_days_already_stayed_are_given(thorough):
     """Without memory in the hazard, a week passed changes nothing about the next."""
     model = fit(*entrants(20_000, (0, 60)), feature_set=FRAIL, settings=thorough)

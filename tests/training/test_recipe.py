@@ -116,13 +116,15 @@ def test_same_data_config_and_seed_give_the_same_bytes(dataset, quick, tmp_path)
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize("kind", ["disk", "server", "fault"])
+@pytest.mark.parametrize("kind", ["disk", "server", "wire", "fault"])
 def test_failure_marks_the_run_and_leaves_no_version(store, dataset, quick, monkeypatch, kind):
     from mlflow.exceptions import MlflowException
+    from requests import ConnectionError as RequestsConnectionError
 
     error, raised, says = {
         "disk": (OSError(28, "No space left on device"), BadInput, "no space left on the disk"),
         "server": (MlflowException("secret detail"), BadInput, "MLflow stopped answering"),
+        "wire": (RequestsConnectionError("secret"), BadInput, "MLflow stopped answering"),
         "fault": (ZeroDivisionError("a fault of ours"), ZeroDivisionError, "a fault of ours"),
     }[kind]
 
@@ -215,6 +217,44 @@ def test_held_out_site_is_judged_alone(tmp_path, write_events, make_events, quic
     groups = bundle.evaluation["groups"]["7"]["site"]
     assert [row["group"] for row in groups] == ["C"]
     assert bundle.provenance["config"]["split"]["hold_out_site"] == "C"
+
+
+def test_a_single_site_is_enough_but_not_to_hold_one_out(
+    tmp_path, write_events, make_events, quick
+):
+    from dataclasses import replace
+
+    data = write_events(tmp_path / "trust", make_events(900, sites=("A",)))
+    prepared = prepare(data, quick, quiet)
+    model = fit_model(prepared, quick, quiet)
+    bundle, _ = judge_model(prepared, model, quick, quiet)
+    assert [row["group"] for row in bundle.evaluation["groups"]["7"]["site"]] == ["A"]
+    config = replace(quick, split=replace(quick.split, hold_out_site="A"))
+    with pytest.raises(BadInput, match="each part expected"):
+        prepare(data, config, quiet)
+
+
+def test_a_value_never_seen_in_training_is_judged_like_any_other(
+    tmp_path, write_events, make_events, quick
+):
+    from feature_store.clock import DAY
+    from feature_store.events import Events
+
+    events = make_events(1200, seed=9)
+    codes = np.array(events.codes, dtype=object)[events.code]
+    late = events.time > (20_000 + 400) * DAY
+    codes[(codes == "ADMISSION_METHOD//11") & late] = "ADMISSION_METHOD//2D"
+    new = Events.build(
+        subject_id=events.subject_id,
+        time=events.time,
+        code=list(codes),
+        numeric_value=events.numeric_value,
+        spell_id=events.spell_id,
+    ).in_order()
+    prepared = prepare(write_events(tmp_path / "trust", new), quick, quiet)
+    model = fit_model(prepared, quick, quiet)
+    evaluation = judge_model(prepared, model, quick, quiet)[0].evaluation
+    assert evaluation["horizons"]["7"]["metrics"]["auroc"]["value"] > 0.6
 
 
 def test_unreachable_mlflow_is_said_before_any_work(tmp_path):

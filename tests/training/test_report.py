@@ -1,10 +1,12 @@
 """What a person reads: report, plots and lines of text."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 
+from models.card_findings import interval
 from training.gate import Gate, Verdict
 from training.plots import draw_plots
 from training.report import report_page
@@ -35,7 +37,7 @@ def test_report_is_one_file_that_asks_for_nothing(found, tmp_path):
     assert "Within" in text
     assert "within 24 hours" in text
     assert "for telling patients apart" in text
-    for words in ("AUROC", "by ethnic group", "by site", "logistic regression", "Model card"):
+    for words in ("AUROC", "By ethnic group", "By site", "logistic regression", "Model card"):
         assert words in text
 
 
@@ -104,3 +106,30 @@ def test_comparison_lines_say_which_is_better():
 
 def test_nothing_to_align():
     assert aligned([]) == []
+
+
+def test_report_of_an_evaluation_read_back_is_the_same(found):
+    """JSON is written with sorted keys: no column may depend on their order."""
+    card, evaluation = found
+    read = json.loads(json.dumps(evaluation, sort_keys=True))
+    for days in evaluation["horizons"]:
+        read["horizons"][days]["baselines"] = dict(
+            reversed(read["horizons"][days]["baselines"].items())
+        )
+    gaps = evaluation["horizons"]["7"]["against"]["lr"]
+    row = "".join(f"<td>{interval(gaps[name])}</td>" for name in ("auroc", "auprc", "brier"))
+    for one in (evaluation, read):
+        text = report_page("x", card=card, evaluation=one, plots={})
+        assert f"<td>logistic regression</td>{row}" in text
+        days = re.findall(r"<h2[^>]*>Length of stay of (\d+) midnights", text)
+        assert days
+        assert days == sorted(days, key=int)
+
+
+def test_the_findings_come_first_and_in_words(found):
+    card, evaluation = found
+    text = report_page("x", card=card, evaluation=evaluation, plots={})
+    area = evaluation["horizons"]["7"]["metrics"]["auroc"]["value"]
+    assert text.index("In short") < text.index("How to read the figures") < text.index("<h2")
+    assert f"the first has the higher chance {area:.0%} of the time" in text
+    assert "groups judged" in text
