@@ -3,8 +3,9 @@
 Read in this order: ``live`` (the store, opened when it is there), ``intake`` (events and messages
 in), ``present`` (what a worklist shows beside a score), ``scoring`` (inpatients to scores, with
 their account), ``yesterday`` and ``ranking`` (what is new, who comes first), ``board`` (the whole
-list, made once a minute at most), ``worklist`` (what one caller sees of it), ``spell`` (one
-patient), ``desk`` (keeps the board), ``queries``, ``documents`` and ``routes`` (HTTP).
+list), ``noticeboard`` and ``rounds`` (all workers answer from one, made once a minute at most),
+``worklist`` (what one caller sees of it), ``spell`` (one patient), ``desk`` (answers, each on the
+record), ``queries``, ``documents`` and ``routes`` (HTTP).
 """
 
 from service.hub.desk import Desk

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
-from feature_store.clock import SECOND, to_moment
+from feature_store.clock import to_moment
 from feature_store.live.census import Present
 from feature_store.live.spell_index import Inpatient
 from service import wire
-from service.answering import ServedModel
 from service.hub.live import Live
 from service.hub.present import (
     Facts,
@@ -20,13 +17,10 @@ from service.hub.present import (
     newest_by_site,
 )
 from service.hub.ranking import READY, next_horizon, ranked
-from service.hub.scoring import Asking, score_present
+from service.hub.scoring import Asking, Identity, identity_of, score_present
 from service.hub.yesterday import Morning, bring_up_to_date, change_of
 from service.record import AuditRow
 from service.wire_live import RefusedInpatient, WorklistEntry
-
-LONGEST_SECONDS: Final = 900
-"""A board is made again after so long though no event came: stays grow longer by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,7 +33,9 @@ class Board:
         UTC microseconds.
     change : int
         Last change of the store that is in it.
-    model : ServedModel
+    model : ModelName
+    made_by : tuple of (str or None)
+        ``identity_of`` the model.
     entries : list of WorklistEntry
         Of all sites, in order.
     refused : list of RefusedInpatient
@@ -47,30 +43,21 @@ class Board:
         Pseudonym of each spell by its name.
     newest : dict of site to int
         When each site was last heard of.
-    rows : list of AuditRow
-        For the record.
     """
 
     at: int
     change: int
-    model: ServedModel
+    model: wire.ModelName
+    made_by: Identity
     entries: list[WorklistEntry]
     refused: list[RefusedInpatient]
     spells: dict[str, int]
-    newest: Mapping[str | None, int]
-    rows: list[AuditRow] = field(repr=False)
-
-    def holds(self, model: ServedModel, *, now: int, change: int, seconds: int) -> bool:
-        """Whether it can be answered once more."""
-        age = now - self.at
-        if self.model is not model or age < 0 or age >= LONGEST_SECONDS * SECOND:
-            return False
-        return age < seconds * SECOND or change == self.change
+    newest: dict[str | None, int]
 
 
 def make_board(
     live: Live, asking: Asking, morning: Morning, *, at: int, capacity: int
-) -> tuple[Board, Morning]:
+) -> tuple[Board, Morning, list[AuditRow]]:
     """Read, score and rank everybody in hospital; blocks.
 
     Parameters
@@ -82,6 +69,13 @@ def make_board(
     at : int
         UTC microseconds.
     capacity : int
+
+    Returns
+    -------
+    board : Board
+    morning : Morning
+    rows : list of AuditRow
+        For the record.
 
     Raises
     ------
@@ -101,14 +95,14 @@ def make_board(
     board = Board(
         at=at,
         change=present.change,
-        model=asking.model,
+        model=asking.model.name,
+        made_by=identity_of(asking.model),
         entries=ranked(entries, capacity),
         refused=sorted(refused, key=lambda one: one.spell_id),
         spells={name: spell for spell, name in names.items()},
         newest=_newest(present),
-        rows=[*scored.rows, *before],
     )
-    return board, morning
+    return board, morning, [*scored.rows, *before]
 
 
 def _newest(present: Present) -> dict[str | None, int]:

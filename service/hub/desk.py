@@ -1,8 +1,7 @@
-"""Keeps the board of a service: one at a time, put on the record before it is shown."""
+"""Answers for the worklist and for one spell, each put on the record before it is shown."""
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Final
 
@@ -10,7 +9,9 @@ from service.access import Caller
 from service.answering import Asker, ServedModel
 from service.hub.board import Board, make_board
 from service.hub.live import Live
+from service.hub.noticeboard import Seal
 from service.hub.queries import Wanted
+from service.hub.rounds import Rounds
 from service.hub.scoring import Asking, Limits, Scored
 from service.hub.spell import AboutSpell, score_spell
 from service.hub.worklist import Moment, answer, shown, with_feedback
@@ -35,10 +36,9 @@ class Desk:
     def __init__(self, parts: Parts, live: Live) -> None:
         self._parts = parts
         self.live = live
-        self._lock = asyncio.Lock()
-        self._board: Board | None = None
-        self._morning = Morning()
         settings = parts.settings
+        seal = Seal(parts.pseudonyms.key_for("worklist"))
+        self._rounds = Rounds(live, seal, seconds=settings.worklist_seconds)
         facilities = frozenset((settings.adt_facilities or "").replace(",", " ").split())
         self.facilities = facilities or None
         self._limits = Limits(
@@ -66,25 +66,17 @@ class Desk:
 
     async def _board_for(self, asking: Asking, at: int | None, now: int) -> Board:
         if at is not None:  # the past is read anew each time, as it was known then
-            board, _ = await self._made(asking, Morning(), at)
+            board, _ = await self._made(asking, Morning(), at=at)
             return board
-        async with self._lock:
-            change = await self.live.run(self.live.last_change)
-            seconds = self._parts.settings.worklist_seconds
-            board_now = self._board
-            if board_now is None or not board_now.holds(
-                asking.model, now=now, change=change, seconds=seconds
-            ):
-                board_now, self._morning = await self._made(asking, self._morning, now)
-                self._board = board_now
-            return board_now
+        make = partial(self._made, asking, at=now)
+        return await self._rounds.board(asking.model, now, make)
 
-    async def _made(self, asking: Asking, morning: Morning, at: int) -> tuple[Board, Morning]:
+    async def _made(self, asking: Asking, morning: Morning, *, at: int) -> tuple[Board, Morning]:
         capacity = self._parts.settings.hub_capacity
         make = partial(make_board, self.live, asking, morning, at=at, capacity=capacity)
         with self._parts.metrics.board_seconds.time():
-            board, morning = await self.live.run(make)
-        await keep_account(self._parts, board.rows)
+            board, morning, rows = await self.live.run(make)
+        await keep_account(self._parts, rows)
         self._parts.metrics.board_made(board.entries, board.refused)
         return board, morning
 
@@ -104,11 +96,12 @@ class Desk:
     ) -> tuple[ServedModel, Scored]:
         """Answer a question about one spell."""
         asking = self._asking(wanted, caller, request_id, SPELL_SCORE)
+        board = self._rounds.latest
         about = AboutSpell(
             name=name,
             spell=self._parts.pseudonyms.spell(name),
             at=now if wanted.at is None else wanted.at,
-            newest=None if self._board is None or wanted.at else self._board.newest,
+            newest=None if board is None or wanted.at is not None else board.newest,
         )
         scored = await self.live.run(partial(score_spell, self.live, asking, about))
         await keep_account(self._parts, scored.rows)

@@ -123,10 +123,6 @@ class Live:
             raise StoreUnavailable("the live store is not open")
         return self._census
 
-    def last_change(self) -> int:
-        """Number of the store's last change; blocks."""
-        return self.census.last_change()
-
     def _opened(self) -> LiveStore:
         try:
             return open_store(self._url)

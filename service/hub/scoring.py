@@ -25,6 +25,14 @@ STALE = Refusal("stale", "nothing was recorded at this site for too long; look a
 TOO_INCOMPLETE = Refusal("too_incomplete", "too little of what the model uses is known")
 
 
+Identity = tuple[str | None, ...]
+
+
+def identity_of(model: ServedModel) -> Identity:
+    """What tells models apart, in whichever process."""
+    return model.name.name, model.name.version, model.checksum
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What is not scored although it is in scope.

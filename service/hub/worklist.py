@@ -93,7 +93,7 @@ def answer(
     is_known = newest != NO_TIME
     return WorklistAnswer(
         at=to_moment(board.at),
-        model=board.model.name,
+        model=board.model,
         site=wanted.site,
         ward=wanted.ward,
         capacity=at.capacity,

@@ -12,10 +12,9 @@ from feature_store.live.census import Present
 from feature_store.live.spell_index import Inpatient
 from feature_store.vocabulary import MORNING_HOUR
 from service import wire
-from service.answering import ServedModel
 from service.hub.live import Live
 from service.hub.present import yesterday_at_six
-from service.hub.scoring import Asking, score_present
+from service.hub.scoring import Asking, Identity, identity_of, score_present
 from service.record import AuditRow
 
 Change = Literal["new", "rising", "steady", "falling"]
@@ -26,14 +25,15 @@ NOTABLE: Final = 0.1
 what one more deranged observation moves, and more than a day of waiting does."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Morning:
     """Chances of one morning by one model, computed once.
 
     Parameters
     ----------
     at : int
-    model : ServedModel or None
+    made_by : tuple of (str or None), or None
+        ``identity_of`` the model.
     chances : dict of int to (dict or None)
         By spell; None where the patient was there and not scored, or was not there.
     there : set of int
@@ -41,7 +41,7 @@ class Morning:
     """
 
     at: int = 0
-    model: ServedModel | None = None
+    made_by: Identity | None = None
     chances: dict[int, Chances | None] = field(default_factory=dict)
     there: set[int] = field(default_factory=set)
 
@@ -52,10 +52,12 @@ def bring_up_to_date(
     """The morning before with everybody who is here now; new scores come with their account.
 
     A fact that is sent later with an earlier time of recording does not change what was computed.
+    The morning that is given stays as it is: its account may yet fail to be kept.
     """
     at = yesterday_at_six(present.at, MORNING_HOUR)
-    if (morning.at, morning.model) != (at, asking.model):
-        morning = Morning(at, asking.model)
+    made_by = identity_of(asking.model)
+    if (morning.at, morning.made_by) != (at, made_by):
+        morning = Morning(at, made_by)
     missing = [
         one.spell_id
         for one in present.inpatients
@@ -66,12 +68,12 @@ def bring_up_to_date(
     then = _narrowed(live.census.question(at), set(missing))
     names = {one.spell_id: "" for one in then.inpatients}
     scored = score_present(replace(asking, reasons=0, newest=None), then, names)
-    morning.chances |= dict.fromkeys(missing)
+    chances = morning.chances | dict.fromkeys(missing)
     for one, word in zip(then.inpatients, scored.words, strict=True):
-        morning.there.add(one.spell_id)
         if isinstance(word, wire.Score):
-            morning.chances[one.spell_id] = word.probability
-    return morning, scored.rows
+            chances[one.spell_id] = word.probability
+    there = morning.there | {one.spell_id for one in then.inpatients}
+    return Morning(at, made_by, chances, there), scored.rows
 
 
 def _narrowed(present: Present, spells: set[int]) -> Present:

@@ -175,7 +175,7 @@ def test_a_change_of_the_store_is_seen_after_the_round(trust, make_client, real_
     now = live.now()
     trust.add(client, trust.stay("1", now - 3 * HOUR))
     first = trust.worklist(client)
-    live._clock = lambda: (now + 2_000_000) * 1000
+    live._clock = lambda: (now + 60_000_000) * 1000
     assert ids(trust.worklist(client)) == ids(first)  # nothing changed: nothing to score
     trust.add(client, trust.stay("2", now - 4 * HOUR))
     assert trust.worklist(client)["inpatients"] == 2

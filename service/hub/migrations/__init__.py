@@ -1,0 +1,1 @@
+"""Alembic revisions of the hub; they run when a worklist is first asked for."""
