@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,8 +20,9 @@ from service.envelope import Envelope
 from service.feedback import feedback
 from service.fhir.routes import fhir_routes
 from service.front import Front
-from service.hub import Desk, Live, hub_routes
+from service.hub import WAIT_SECONDS, Desk, Live, hub_routes
 from service.identifiers import Pseudonyms, pseudonym_secret
+from service.logs import LOGGER, whereabouts
 from service.metrics import Metrics
 from service.openapi import describe
 from service.pages.routes import Pages
@@ -40,6 +42,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from service.answering import ServedModel
+
+
+AGAIN_SECONDS: Final = 5.0
+"""After which work in the background that failed begins again."""
+
+_log = logging.getLogger(LOGGER)
 
 
 class Runs(Protocol):
@@ -87,7 +95,7 @@ def create_app(
         challenger=challenger,
         shadow=Shadow(challenger, shelf, kept, metrics),
         audit=kept,
-        record=Record(settings.database),
+        record=Record(settings.database, wait_seconds=WAIT_SECONDS),
         metrics=metrics,
         pseudonyms=Pseudonyms(secret),
     )
@@ -98,7 +106,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         running: tuple[Runs, ...] = (parts.audit, parts.access, parts.shadow, *supplies)
-        tasks = [asyncio.create_task(part.run()) for part in running]
+        tasks = [asyncio.create_task(_kept_running(part)) for part in running]
         yield
         for task in tasks:
             task.cancel()
@@ -110,6 +118,16 @@ def create_app(
             await asyncio.to_thread(parts.traces.close)
 
     return _assemble(parts, live, lifespan)
+
+
+async def _kept_running(part: Runs) -> None:
+    """Let a part work; should it fail, however that may be, it begins again."""
+    while True:
+        try:
+            return await part.run()
+        except Exception as error:  # noqa: BLE001 - nobody else would notice that it had ended
+            _log.error("background work failed", extra={"fields": whereabouts(error)})
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 def _supplies(parts: Parts, model: ServedModel | None) -> list[Supply]:

@@ -18,6 +18,7 @@ from service import wire
 from service.access import Scope, may_see
 from service.body import expect_json, read_body
 from service.envelope import INFO
+from service.identifiers import may_be_score_id
 from service.problems import Fault, Problem, unavailable
 from service.reading import check_moment, read_json
 from service.record import AuditUnavailable, FeedbackRow
@@ -88,6 +89,8 @@ async def _read(request: Request) -> wire.Feedback:
 
 async def _check_known(parts: Parts, score_id: str, caller: Caller) -> None:
     """Whether this score was answered, and about a patient whom the caller may see."""
+    if not may_be_score_id(score_id):
+        raise Problem(404, NO_SUCH_SCORE)
     try:
         score = await asyncio.to_thread(parts.record.score, score_id)
     except StoreUnavailable:

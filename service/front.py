@@ -20,6 +20,7 @@ from service.access import Caller, Scope, may_see
 from service.feedback import give
 from service.hub import Desk
 from service.hub.queries import Wanted
+from service.identifiers import may_be_score_id
 from service.pages.desk import Json, Models, Patient, Places, Said
 from service.parts import Parts
 from service.problems import unavailable
@@ -68,7 +69,9 @@ class Front:
 
     async def patient(self, caller: Caller, score_id: str) -> Patient | None:
         """Who a score is about; None if there is no such score, or not for this caller."""
-        row = await self._read(partial(self._parts.record.score, score_id))
+        row: AuditRow | None = None
+        if may_be_score_id(score_id):
+            row = await self._read(partial(self._parts.record.score, score_id))
         if row is None or row.mode != "live" or not may_see(caller, row.site):
             return None
         past = await self._read(partial(self._parts.record.scores_of_spell, row.spell))

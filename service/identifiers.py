@@ -22,11 +22,21 @@ OPAQUE: Final = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
 _OPAQUE = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _NHS_NUMBER_DIGITS = 10
+_LONGEST_SCORE_ID = 64
 
 
 def is_opaque(text: str) -> bool:
     """Whether a text holds no control characters."""
     return _OPAQUE.fullmatch(text) is not None
+
+
+def may_be_score_id(text: str) -> bool:
+    """Whether a score could go by this; what could not need not be looked for.
+
+    >>> may_be_score_id("019bb9f6-5b00-7c41-9d4e-2f5a7b1c8e90"), may_be_score_id(chr(0))
+    (True, False)
+    """
+    return len(text) <= _LONGEST_SCORE_ID and is_opaque(text)
 
 
 def looks_like_nhs_number(text: str) -> bool:

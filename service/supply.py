@@ -30,7 +30,7 @@ from models.bundle import Bundle, load_bundle
 from models.golden import TOLERANCE, golden_gap
 from models.scoring import score
 from service.answering import ServedModel
-from service.logs import LOGGER
+from service.logs import LOGGER, whereabouts
 from service.mlflow_http import HttpRegistry, is_address
 from service.registry import Fetched, HelperRegistry, Registry, RegistryAway
 from service.wire import ModelName
@@ -139,6 +139,8 @@ class Supply:
                 self._put(open_bundle(noted, origin=LOCAL_COPY))
             except BadInput as error:
                 self._shelf.trouble = str(error)
+            except Exception as error:  # noqa: BLE001 - whatever the copy does, the registry is asked
+                self._shelf.trouble = type(error).__name__
 
     async def run(self) -> None:
         """Look at the registry, again and again if its answer can change, until cancelled."""
@@ -165,6 +167,9 @@ class Supply:
         except BadInput as error:
             shelf.trouble, shelf.refused = "", str(error)
             _log.error("model refused", extra={"fields": {"error": str(error)}})
+        except Exception as error:  # noqa: BLE001 - the last good model goes on, and so does the watch
+            shelf.trouble = type(error).__name__
+            _log.error("registry not understood", extra={"fields": whereabouts(error)})
         else:
             shelf.trouble = ""
         self._looked(shelf)

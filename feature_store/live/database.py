@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -33,13 +33,10 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from feature_store.errors import BadInput, HomewardError
-
-if TYPE_CHECKING:
-    import psycopg  # SQLAlchemy loads it where it is wanted
+from feature_store.live.postgres import postgres_engine
 
 VERSION_TABLE: Final = "live_store_version"
 WAIT_FOR_WRITERS_SECONDS: Final = 30
-CONNECT_SECONDS: Final = 5
 LOCK: Final = 0x484F4D45  # any number, the same for every Homeward
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -57,7 +54,7 @@ class StoreUnavailable(HomewardError):
 # ---- engines -------------------------------------------------------------------------------------
 
 
-def open_engine(url: str, *, durable: bool = True) -> Engine:
+def open_engine(url: str, *, durable: bool = True, wait_seconds: float | None = None) -> Engine:
     """Engine of a database, made ready for the store.
 
     Parameters
@@ -66,6 +63,9 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
         ``sqlite:///PATH`` or ``postgresql://...``.
     durable : bool
         Whether an acknowledged write must survive a power cut; false only for a scratch file.
+    wait_seconds : float, optional
+        After which a PostgreSQL server that does not answer a question is given up; never, if not
+        given.
 
     Raises
     ------
@@ -79,29 +79,11 @@ def open_engine(url: str, *, durable: bool = True) -> Engine:
         raise BadInput(msg) from error
     kind = address.get_backend_name()
     if kind == "postgresql":
-        return _postgres_engine(address)
+        return postgres_engine(address, wait_seconds=wait_seconds)
     if kind != "sqlite" or not address.database or address.database == ":memory:":
         msg = "database: sqlite:///PATH or postgresql://... expected, got another kind of address"
         raise BadInput(msg)
     return _sqlite_engine(address, durable=durable)
-
-
-def _postgres_engine(address: URL) -> Engine:
-    engine = create_engine(
-        address.set(drivername="postgresql+psycopg"),
-        hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS},
-    )
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: psycopg.Connection[Any], _record: object) -> None:
-        # Whatever is asked here is a few hundred rows by index. The planner, who cannot know how
-        # few people a patient is, would rather read the whole table, and compile the query first.
-        for setting in ("jit", "enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
-            connection.execute(f"SET {setting} = off")
-        connection.commit()
-
-    return engine
 
 
 def _sqlite_engine(address: URL, *, durable: bool) -> Engine:

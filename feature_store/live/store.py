@@ -204,7 +204,7 @@ class LiveStore:
         self.engine.dispose()
 
 
-def open_store(url: str, *, durable: bool = True) -> LiveStore:
+def open_store(url: str, *, durable: bool = True, wait_seconds: float | None = None) -> LiveStore:
     """Open the live store at an address, made or brought up to date where it needs to be.
 
     Parameters
@@ -213,6 +213,8 @@ def open_store(url: str, *, durable: bool = True) -> LiveStore:
         ``sqlite:///PATH`` or ``postgresql://...``.
     durable : bool
         Whether an acknowledged write must survive a power cut; false only for a scratch file.
+    wait_seconds : float, optional
+        As for ``open_engine``.
 
     Raises
     ------
@@ -220,7 +222,7 @@ def open_store(url: str, *, durable: bool = True) -> LiveStore:
         Another kind of address, or a store that a newer Homeward wrote.
     StoreUnavailable
     """
-    engine = open_engine(url, durable=durable)
+    engine = open_engine(url, durable=durable, wait_seconds=wait_seconds)
     try:
         migrate(engine)
     except BaseException:

@@ -27,6 +27,7 @@ from service.fhir.score import ScoredBundle, read_resources, score_bundle
 from service.fhir.search import Asked, read_search
 from service.hub.live import Live, number_of
 from service.hub.queries import read_query
+from service.identifiers import may_be_score_id
 from service.parts import Parts
 from service.problems import Problem, unavailable
 from service.record import AuditRow, Search
@@ -84,8 +85,10 @@ class _Asked:
     async def read(self, request: Request) -> dict[str, Any]:
         """One score."""
         caller = authorise(self._parts, request.scope, Scope.SCORES)
-        score = partial(self._parts.record.score, request.path_params["score_id"])
-        row: AuditRow | None = await self._run(score)
+        score_id = request.path_params["score_id"]
+        row: AuditRow | None = None
+        if may_be_score_id(score_id):
+            row = await self._run(partial(self._parts.record.score, score_id))
         if row is None or not _is_for(row, caller):
             raise Problem(404, "There is no such RiskAssessment here.")
         (resource,) = await self._live.run(partial(self._resources, [row], {}))

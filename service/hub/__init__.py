@@ -9,7 +9,7 @@ record), ``queries``, ``documents`` and ``routes`` (HTTP).
 """
 
 from service.hub.desk import Desk
-from service.hub.live import Live
+from service.hub.live import WAIT_SECONDS, Live
 from service.hub.routes import hub_routes
 
-__all__ = ["Desk", "Live", "hub_routes"]
+__all__ = ["WAIT_SECONDS", "Desk", "Live", "hub_routes"]

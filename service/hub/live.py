@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from feature_store.errors import BadInput, HomewardError
 from feature_store.live import LiveStore, StoreUnavailable, open_store
@@ -18,9 +19,15 @@ from feature_store.live.database import reading
 from feature_store.live.history import last_recording
 from feature_store.live.names import open_name, read_names
 from service.logs import LOGGER
-from service.problems import unavailable
+from service.problems import Problem, unavailable
 
 RETRY_STORE_SECONDS: Final = 2
+
+WAIT_SECONDS: Final = 8
+"""Reading a large hospital takes one; a database that takes longer than this is taken for gone."""
+
+QUIET_SECONDS: Final = 0.25
+"""After it was gone it is left alone for so long: those who queued up are told at once."""
 
 _log = logging.getLogger(LOGGER)
 
@@ -66,6 +73,7 @@ class Live:
         self._store: LiveStore | None = None
         self._census: Census | None = None
         self._names: dict[int, str] = {}
+        self._quiet_until = 0.0
 
     def now(self) -> int:
         """What the clock on the wall says, UTC microseconds."""
@@ -91,13 +99,15 @@ class Live:
         Problem
             503: the store cannot be used now; nothing was kept.
         """
+        if time.monotonic() < self._quiet_until:
+            raise _away()
         try:
             return await asyncio.to_thread(work)
         except StoreUnavailable as error:
             _log.error("live store not reached", extra={"fields": {"error": str(error)}})
-            raise unavailable(
-                "The live store cannot be used.", retry_after_seconds=RETRY_STORE_SECONDS
-            ) from None
+            if isinstance(error.__cause__, OperationalError):  # it, not what it was asked
+                self._quiet_until = time.monotonic() + QUIET_SECONDS
+            raise _away() from None
 
     # ---- in a thread -----------------------------------------------------------------------------
 
@@ -125,7 +135,7 @@ class Live:
 
     def _opened(self) -> LiveStore:
         try:
-            return open_store(self._url)
+            return open_store(self._url, wait_seconds=WAIT_SECONDS)
         except (BadInput, OSError) as error:
             told = str(error) if isinstance(error, HomewardError) else type(error).__name__
             msg = f"the live store cannot be opened ({told})"
@@ -149,3 +159,7 @@ class Live:
         """Let go of every connection."""
         if self._store is not None:
             self._store.close()
+
+
+def _away() -> Problem:
+    return unavailable("The live store cannot be used.", retry_after_seconds=RETRY_STORE_SECONDS)

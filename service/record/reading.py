@@ -48,6 +48,8 @@ class Record:
     ----------
     url : str
         ``sqlite:///PATH`` or ``postgresql://...``.
+    wait_seconds : float, optional
+        As for ``open_engine``.
 
     Raises
     ------
@@ -55,8 +57,8 @@ class Record:
         Another kind of address. Every question may also raise ``StoreUnavailable``.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = open_engine(url)
+    def __init__(self, url: str, *, wait_seconds: float | None = None) -> None:
+        self.engine = open_engine(url, wait_seconds=wait_seconds)
         self._prepared = False
 
     def score(self, score_id: str) -> AuditRow | None:

@@ -37,6 +37,9 @@ PAGES_IN_LOG: Final = 16_000
 """Of 4 KiB, after which a commit has to copy them itself; usually ``run`` does, in a thread."""
 
 _Waiting = tuple[Sequence[Kept], "asyncio.Future[None]"]
+_OF_THE_DATABASE = (sqlite3.OperationalError, StoreUnavailable)
+"""Failures that have nothing to do with the rows."""
+
 _INSERT: Final = {table: insertion(table, "?") for table in (SCORES, DETAILS, FEEDBACK)}
 
 
@@ -105,7 +108,7 @@ class SqliteAudit:
         waiting, self._waiting = self._waiting, []
         try:
             self._commit([row for rows, _ in waiting for row in rows])
-        except (sqlite3.Error, StoreUnavailable) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, who waits must be told
             self._keep_each(waiting, error)
             return
         for _, done in waiting:
@@ -113,7 +116,7 @@ class SqliteAudit:
                 done.set_result(None)
 
     def _keep_each(self, waiting: list[_Waiting], error: Exception) -> None:
-        alone = isinstance(error, sqlite3.IntegrityError) and len(waiting) > 1
+        alone = not isinstance(error, _OF_THE_DATABASE) and len(waiting) > 1
         for rows, done in waiting:
             failed: Exception | None = error
             if alone:
@@ -128,7 +131,7 @@ class SqliteAudit:
     def _failure_of(self, rows: Sequence[Kept]) -> Exception | None:
         try:
             self._commit(rows)
-        except (sqlite3.Error, StoreUnavailable) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             return error
         return None
 
@@ -140,7 +143,7 @@ class SqliteAudit:
             for table, some in links.rows.items():
                 self._connection.executemany(_INSERT[table], some)
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise

@@ -84,7 +84,7 @@ def open_database(url: str) -> Engine:
     BadInput
         Another kind of address.
     """
-    engine = open_engine(_hurried(url))
+    engine = open_engine(_hurried(url), wait_seconds=WAIT_SECONDS)
 
     @event.listens_for(engine, "connect")
     def _hurry(connection: Any, _record: object) -> None:

@@ -111,7 +111,9 @@ def test_a_local_copy_serves_at_once_and_goes_on_while_the_registry_is_away(
     assert (shelf.model.name.version, shelf.trouble) == ("4", "")
 
 
-@pytest.mark.parametrize("harm", ["altered", "cut short", "gone", "another address", "no note"])
+@pytest.mark.parametrize(
+    "harm", ["altered", "cut short", "nested", "gone", "another address", "no note"]
+)
 def test_a_local_copy_that_is_not_sound_is_not_served(
     supplied, settings, bundle_folder, tmp_path, harm
 ):
@@ -127,12 +129,32 @@ def test_a_local_copy_that_is_not_sound_is_not_served(
         trees.write_text(trees.read_text().replace("leaf_value=", "leaf_value=0", 1))
     elif harm == "cut short":
         (copy / "manifest.json").write_text("{")
+    elif harm == "nested":
+        (copy / "manifest.json").write_text("[" * 100_000)
     elif harm == "gone":
         shutil.rmtree(copy)
     elif harm == "no note":
         (settings.var / "models/last-good.json").write_text("?")
     keeper.start()
     assert shelf.model is None
+
+
+def test_whatever_the_registry_does_it_is_asked_again(supplied, registry, arrivals):
+    good, registry.answer = registry.answer, RuntimeError("Smith")
+    shelf, keeper = supplied
+
+    async def story():
+        registry.asked_again.clear()
+        asking = asyncio.create_task(keeper.run())
+        await registry.asked_again.wait()
+        assert shelf.trouble == "RuntimeError"
+        registry.answer = good
+        while shelf.trouble:  # noqa: ASYNC110 - nothing to wait upon
+            await asyncio.sleep(0.001)
+        asking.cancel()
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    assert [model.name.version for model in arrivals] == ["4"]
 
 
 def test_a_bad_bundle_from_the_registry_leaves_the_last_good_one(

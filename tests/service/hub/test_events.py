@@ -116,3 +116,26 @@ def test_a_store_that_is_away_is_503_and_comes_back_without_a_restart(
         assert answer.headers["Retry-After"] == "2"
     gone.parent.unlink()
     assert trust.add(client, batch)["added"] == len(batch)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("how", ["hold", "swallow"])
+def test_a_database_that_stands_still_is_given_up_and_found_again(
+    trust, make_client, real_model, wire, monkeypatch, how
+):
+    monkeypatch.setattr(live_module, "WAIT_SECONDS", 0.5)
+    client = make_client(real_model, database_url=wire.url, least_completeness=0.0)
+    trust.add(client, trust.stay("1", client.app.state.live.now() - 3 * HOUR))
+    trust.worklist(client)
+    getattr(wire, how)()
+    began = time.monotonic()
+    answer = client.get("/v1/worklist")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert time.monotonic() - began < 10
+    if how == "hold":
+        wire.mend()
+    deadline = time.monotonic() + 20
+    while client.get("/v1/worklist").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(trust.worklist(client)["entries"]) == 1

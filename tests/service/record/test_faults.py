@@ -178,6 +178,20 @@ def test_a_full_disk_keeps_nothing_by_half_and_recovers(tmp_path, a_row, wait):
     assert proof_of(f"sqlite:///{path}") == kept | {"score-5000"}
 
 
+def test_whatever_goes_wrong_who_waits_is_told(tmp_path, a_row, wait, monkeypatch):
+    with closing(SqliteAudit(tmp_path / "homeward.db")) as audit:
+        wait(audit.append([a_row(1)]))
+        for row in (a_row(2, latency_us=2**70), a_row(3, site="\ud800")):
+            with pytest.raises(AuditUnavailable):
+                wait(audit.append([row]))
+        monkeypatch.setattr(audit, "_begin", lambda: 1 / 0)
+        with pytest.raises(AuditUnavailable, match="ZeroDivisionError"):
+            wait(audit.append([a_row(4)]))
+        monkeypatch.undo()
+        wait(audit.append([a_row(5)]))
+    assert proof_of(f"sqlite:///{tmp_path / 'homeward.db'}") == {"score-1", "score-5"}
+
+
 def test_a_file_that_somebody_else_holds_is_not_waited_for_long(tmp_path, a_row, wait):
     path = tmp_path / "homeward.db"
     with closing(SqliteAudit(path)) as audit:

@@ -104,3 +104,16 @@ def test_a_shadow_score_was_never_given_to_anybody(make_client, fake_model, sett
         wait(audit.append([a_row(1, mode="shadow")]))
     answer = client.post("/v1/scores/score-1/feedback", json={"verdict": "seen"})
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", "x" * 65, "%F0%9F%98%80"])
+def test_what_can_be_no_score_is_not_found_whatever_the_database(
+    make_client, fake_model, database_url, name
+):
+    client = make_client(fake_model, database_url=database_url)
+    for answer in (
+        client.post(f"/v1/scores/{name}/feedback", json={"verdict": "seen"}),
+        client.get(f"/fhir/RiskAssessment/{name}"),
+        client.get(f"/worklist/score/{name}"),
+    ):
+        assert answer.status_code == 404
