@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import socket
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -13,12 +15,13 @@ from uvicorn.supervisors import Multiprocess
 from feature_store.errors import BadInput, HomewardError
 from service.access import is_loopback
 from service.app import create_app
+from service.connection import Connection
 from service.logs import set_up_logs
 from service.metrics import SHARED_FOLDER
 from service.settings import Settings, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fastapi import FastAPI
 
@@ -26,6 +29,9 @@ GRACE_SECONDS = 30
 """How long requests under way may take to end once the server is told to stop."""
 
 BACKLOG = 2048
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of one's own is made in it
+"""Where Linux keeps files in memory; elsewhere they go where temporary files go."""
 
 
 def serve(
@@ -81,14 +87,18 @@ def _serve_by_many(
 ) -> None:
     """Let workers share the socket; each reads the settings from the environment again."""
     create_app(settings)  # settings that cannot be used stop the start here, not in every worker
-    shared = settings.var / "metrics" / str(os.getpid())
-    shared.mkdir(parents=True, exist_ok=True)
-    os.environ[SHARED_FOLDER] = str(shared.absolute())
-    told()
-    try:
+    with _shared_numbers():
+        told()
         Multiprocess(_config("service.server:worker", workers=workers), sockets=[listener]).run()
-    finally:
-        shutil.rmtree(shared, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _shared_numbers() -> Iterator[None]:
+    """Folder for the numbers of workers, in memory: a full disk kills who maps a file of it."""
+    memory = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix=f"homeward-{os.getpid()}-", dir=memory) as folder:
+        os.environ[SHARED_FOLDER] = folder
+        yield
 
 
 def worker() -> FastAPI:
@@ -104,13 +114,14 @@ def _config(app: object, *, workers: int = 1) -> uvicorn.Config:
         factory=isinstance(app, str),
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=GRACE_SECONDS,  # a busy machine is no dead worker
         backlog=BACKLOG,
     )
 

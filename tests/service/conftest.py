@@ -1,10 +1,17 @@
-"""A tiny real model, and services made of it or of a fake one."""
+"""A tiny real model, services made of it or of a fake one, and what stands around them."""
 
 import copy
+import json
+import socket
+import threading
+from contextlib import closing, suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 import pytest
+from sqlalchemy.engine import make_url
 from starlette.testclient import TestClient
 
 from feature_store.compute import compute_features
@@ -153,3 +160,128 @@ def fake_model():
     return ServedModel(
         name=ModelName("long-stay", "7", "champion"), score=Fake(), feature_set_hash="f" * 64
     )
+
+
+# ---- what stands around a service ----------------------------------------------------------------
+
+
+class Wire:
+    """A TCP connection to a database that can be cut, held still and mended."""
+
+    def __init__(self, host, port):
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open = []
+        self._deaf = set()
+        self._flows = threading.Event()
+        self._flows.set()
+        self._cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                if self._cut:
+                    near.close()
+                    continue
+                far = socket.create_connection(self._target)
+                self._open += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source, sink):
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                self._flows.wait()
+                if source not in self._deaf:
+                    sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self):
+        self._cut = True
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+        self._flows.set()
+
+    def hold(self):
+        self._flows.clear()
+
+    def swallow(self):
+        """Connections that are open take what is sent and say nothing; new ones are good."""
+        self._deaf |= set(self._open)
+
+    def mend(self):
+        self._cut = False
+        self._flows.set()
+
+    def close(self):
+        self.cut()
+        self._listener.close()
+
+
+@pytest.fixture
+def wire(postgres_url):
+    """A wire to the test's own PostgreSQL database, and the address through it."""
+    url = make_url(postgres_url)
+    with closing(Wire(url.host, url.port or 5432)) as made:
+        made.url = url.set(host="127.0.0.1", port=made.port).render_as_string(hide_password=False)
+        yield made
+
+
+class Tracking:
+    """As much of MLflow's interface as is asked, over folders of bundles by version."""
+
+    def __init__(self):
+        self.versions, self.alias, self.harm, self.asked = {}, None, "", []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                status, content = server.answer(urlsplit(self.path), self.headers)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_arguments):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def answer(self, url, headers):  # noqa: PLR0911 - one for each way to misbehave
+        self.asked.append((url.path, headers.get("Authorization")))
+        path, query = url.path, parse_qs(url.query)
+        if self.harm == "down":
+            return 503, b"{}"
+        if self.harm == "odd":
+            return 200, b"<html>"
+        if path.endswith("registered-models/alias"):
+            if self.alias is None:
+                return 400, b'{"error_code": "INVALID_PARAMETER_VALUE"}'
+            return 200, json.dumps({"model_version": {"version": self.alias}}).encode()
+        if path.endswith("get-download-uri"):
+            scheme = "s3" if self.harm == "elsewhere" else "mlflow-artifacts"
+            return 200, json.dumps(
+                {"artifact_uri": f"{scheme}:/0/models/{query['version'][0]}/artifacts"}
+            ).encode()
+        _, _, rest = path.partition("/mlflow-artifacts/artifacts/0/models/")
+        version, _, name = unquote(rest).partition("/artifacts/artifacts/bundle/")
+        content = (self.versions[version] / name).read_bytes()
+        return 200, content[:-1] if self.harm == "cut" and name == "exits.txt" else content
+
+
+@pytest.fixture
+def tracking(bundle_folder):
+    """A tracking server with the tiny model as version 1."""
+    server = Tracking()
+    server.versions["1"], server.alias = bundle_folder, "1"
+    yield server
+    server.http.shutdown()
+    server.http.server_close()

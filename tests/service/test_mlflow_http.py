@@ -1,16 +1,12 @@
 """An MLflow server over HTTP: a real one, and one that misbehaves."""
 
 import asyncio
-import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 import pytest
@@ -26,74 +22,20 @@ ROOT = Path(__file__).parents[2]
 LONG = 90
 
 
-class Server:
-    """As much of MLflow's interface as is asked, over folders of bundles by version."""
-
-    def __init__(self):
-        self.versions, self.alias, self.harm, self.asked = {}, None, "", []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                status, content = server.answer(urlsplit(self.path), self.headers)
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_arguments):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.http.server_port}"
-        Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def answer(self, url, headers):  # noqa: PLR0911 - one for each way to misbehave
-        self.asked.append((url.path, headers.get("Authorization")))
-        path, query = url.path, parse_qs(url.query)
-        if self.harm == "down":
-            return 503, b"{}"
-        if self.harm == "odd":
-            return 200, b"<html>"
-        if path.endswith("registered-models/alias"):
-            if self.alias is None:
-                return 400, b'{"error_code": "INVALID_PARAMETER_VALUE"}'
-            return 200, json.dumps({"model_version": {"version": self.alias}}).encode()
-        if path.endswith("get-download-uri"):
-            scheme = "s3" if self.harm == "elsewhere" else "mlflow-artifacts"
-            return 200, json.dumps(
-                {"artifact_uri": f"{scheme}:/0/models/{query['version'][0]}/artifacts"}
-            ).encode()
-        _, _, rest = path.partition("/mlflow-artifacts/artifacts/0/models/")
-        version, _, name = unquote(rest).partition("/artifacts/artifacts/bundle/")
-        content = (self.versions[version] / name).read_bytes()
-        return 200, content[:-1] if self.harm == "cut" and name == "exits.txt" else content
-
-
 @pytest.fixture
-def server(bundle_folder):
-    """A server with the tiny model as version 1."""
-    server = Server()
-    server.versions["1"], server.alias = bundle_folder, "1"
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
-
-
-@pytest.fixture
-def registry(server, tmp_path):
+def registry(tracking, tmp_path):
     """The server as the service asks it."""
-    return HttpRegistry(URI, tmp_path / "models", server.address)
+    return HttpRegistry(URI, tmp_path / "models", tracking.address)
 
 
-def test_it_brings_the_bundle_that_the_alias_names(registry, server):
+def test_it_brings_the_bundle_that_the_alias_names(registry, tracking):
     assert asyncio.run(registry.stamp()) == "1"
     fetched = asyncio.run(registry.fetch())
     assert (fetched.name, fetched.version, fetched.alias) == ("long-stay", "1", "champion")
     assert open_bundle(fetched, origin="registry").name.version == "1"
-    downloads = len(server.asked)
+    downloads = len(tracking.asked)
     asyncio.run(registry.fetch())
-    assert len(server.asked) == downloads + 1  # the version only: the copy is whole
+    assert len(tracking.asked) == downloads + 1  # the version only: the copy is whole
 
 
 def test_a_copy_that_was_altered_is_fetched_again(registry):
@@ -103,8 +45,8 @@ def test_a_copy_that_was_altered_is_fetched_again(registry):
 
 
 @pytest.mark.parametrize("harm", ["down", "odd"])
-def test_a_server_that_does_not_answer_is_away(registry, server, harm):
-    server.harm = harm
+def test_a_server_that_does_not_answer_is_away(registry, tracking, harm):
+    tracking.harm = harm
     with pytest.raises(RegistryAway, match="MLflow cannot be reached"):
         asyncio.run(registry.stamp())
 
@@ -116,20 +58,20 @@ def test_nobody_there_is_away_and_no_password_is_told(tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
-def test_no_alias_is_no_model(registry, server):
-    server.alias = None
+def test_no_alias_is_no_model(registry, tracking):
+    tracking.alias = None
     with pytest.raises(BadInput, match="no such registered model"):
         asyncio.run(registry.stamp())
 
 
-def test_files_elsewhere_are_said_so(registry, server):
-    server.harm = "elsewhere"
+def test_files_elsewhere_are_said_so(registry, tracking):
+    tracking.harm = "elsewhere"
     with pytest.raises(BadInput, match="not behind the MLflow server"):
         asyncio.run(registry.fetch())
 
 
-def test_a_bundle_cut_short_is_not_taken(registry, server, tmp_path):
-    server.harm = "cut"
+def test_a_bundle_cut_short_is_not_taken(registry, tracking, tmp_path):
+    tracking.harm = "cut"
     with pytest.raises(BadInput, match="altered"):
         asyncio.run(registry.fetch())
     assert not list((tmp_path / "models" / "long-stay" / "1").glob("*"))
@@ -140,16 +82,16 @@ def test_another_address_than_a_registered_model_is_refused(tmp_path):
         HttpRegistry("runs:/abc", tmp_path, "http://127.0.0.1:9")
 
 
-def test_credentials_come_from_where_mlflow_keeps_them(server, tmp_path, monkeypatch):
+def test_credentials_come_from_where_mlflow_keeps_them(tracking, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-token")
-    asyncio.run(HttpRegistry(URI, tmp_path, server.address).stamp())
-    assert server.asked[-1][1] == "Bearer a-token"
+    asyncio.run(HttpRegistry(URI, tmp_path, tracking.address).stamp())
+    assert tracking.asked[-1][1] == "Bearer a-token"
 
 
 def test_a_service_follows_the_alias_over_http(
-    make_client, server, bundle_folder, tmp_path, request_body
+    make_client, tracking, bundle_folder, tmp_path, request_body
 ):
-    client = make_client(None, mlflow_tracking_uri=server.address, model_check_seconds=1)
+    client = make_client(None, mlflow_tracking_uri=tracking.address, model_check_seconds=1)
 
     def version_now(expected):
         deadline = time.monotonic() + LONG
@@ -161,8 +103,8 @@ def test_a_service_follows_the_alias_over_http(
         raise AssertionError("not served in time")
 
     assert version_now("1")["alias"] == "champion"
-    server.versions["2"] = shutil.copytree(bundle_folder, tmp_path / "second")
-    server.alias = "2"
+    tracking.versions["2"] = shutil.copytree(bundle_folder, tmp_path / "second")
+    tracking.alias = "2"
     version_now("2")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.server import serve
+from service.server import MEMORY, serve
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -125,14 +125,16 @@ def test_a_request_under_way_is_finished_before_it_stops(start, request_body):
         assert caller.recv(12) == b"HTTP/1.1 200"
 
 
-def test_several_workers_share_the_socket_and_the_numbers(start, request_body, tmp_path):
+def test_several_workers_share_the_socket_and_the_numbers(start, request_body):
     running = Running(start("--workers", "2")).wait_until_ready()
     for _ in range(20):
         assert httpx.post(f"{running.address}/v1/scores", json=request_body).status_code == 200
     numbers = httpx.get(f"{running.address}/metrics").text
     assert "homeward_scores_total 20.0" in numbers
+    mine = f"homeward-{running.process.pid}-*"
+    assert len(list(MEMORY.glob(mine))) == MEMORY.exists()
     running.stop()
-    assert list((tmp_path / "var" / "metrics").iterdir()) == []
+    assert list(MEMORY.glob(mine)) == []
 
 
 def test_with_keys_it_may_listen_anywhere(start, request_body, tmp_path):

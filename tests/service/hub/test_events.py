@@ -1,5 +1,6 @@
 """``POST /v1/events`` and its retraction: all or nothing, once, and never a value in an error."""
 
+import time
 from contextlib import closing
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from feature_store.clock import DAY, HOUR
 from feature_store.identity import Identity, read_key
 from feature_store.live import open_store
+from service.hub import live as live_module
 
 
 @pytest.fixture

@@ -1,92 +1,17 @@
 """The database is slow, gone, full or shared, and writers are killed: no answer without its row."""
 
 import asyncio
-import json
-import os
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from pathlib import Path
 
-import httpx
 import pytest
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
 from service.record import AuditUnavailable, Record, SqliteAudit, open_audit
 from service.record.schema import SCORES
 from service.record.verification import verify
-
-ROOT = Path(__file__).parents[3]
-LONG = 60  # seconds that a busy machine may need
-
-
-class Wire:
-    """A TCP connection to a database that can be cut, held still and mended."""
-
-    def __init__(self, host, port):
-        self._target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._open = []
-        self._flows = threading.Event()
-        self._flows.set()
-        self._cut = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                if self._cut:
-                    near.close()
-                    continue
-                far = socket.create_connection(self._target)
-                self._open += [near, far]
-                for pair in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
-
-    def _carry(self, source, sink):
-        with suppress(OSError):
-            while piece := source.recv(65536):
-                self._flows.wait()
-                sink.sendall(piece)
-            sink.shutdown(socket.SHUT_WR)
-
-    def cut(self):
-        self._cut = True
-        for one in self._open:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._open.clear()
-        self._flows.set()
-
-    def hold(self):
-        self._flows.clear()
-
-    def mend(self):
-        self._cut = False
-        self._flows.set()
-
-    def close(self):
-        self.cut()
-        self._listener.close()
-
-
-@pytest.fixture
-def wire(postgres_url):
-    """A wire to the test's own PostgreSQL database, and the address through it."""
-    url = make_url(postgres_url)
-    with closing(Wire(url.host, url.port or 5432)) as made:
-        made.url = url.set(host="127.0.0.1", port=made.port).render_as_string(hide_password=False)
-        yield made
 
 
 def until_kept(wait, audit, row, seconds=10):
@@ -219,64 +144,3 @@ def test_many_writers_at_once_lose_nothing(database_url, a_row):
         list(pool.map(writing, range(4)))
     wanted = {f"score-{writer * 1000 + number}" for writer in range(4) for number in range(40)}
     assert proof_of(database_url) == wanted
-
-
-# ---- a real server -------------------------------------------------------------------------------
-
-
-def start_server(database_url, bundle_folder, var):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "homeward", "serve", "--port", "0", "--json"],
-        env=os.environ
-        | {
-            "HOMEWARD_VAR": str(var),
-            "HOMEWARD_MODEL_URI": str(bundle_folder),
-            "HOMEWARD_DATABASE_URL": database_url,
-        },
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("}"):
-            break
-    address = json.loads("".join(lines))["address"]
-    deadline = time.monotonic() + LONG
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{address}/health/ready").status_code == 200:
-                break
-        time.sleep(0.05)
-    return process, address
-
-
-def ask_until_it_dies(address, body, answered):
-    with suppress(httpx.TransportError), httpx.Client() as client:
-        while True:
-            answer = client.post(f"{address}/v1/scores", json=body)
-            assert answer.status_code == 200
-            answered += [score["score_id"] for score in answer.json()["scores"]]
-
-
-def test_a_server_killed_under_load_has_the_row_of_every_answer(
-    database_url, bundle_folder, tmp_path, request_body
-):
-    process, address = start_server(database_url, bundle_folder, tmp_path / "var")
-    answered = []
-    callers = [
-        threading.Thread(target=ask_until_it_dies, args=(address, request_body, answered))
-        for _ in range(3)
-    ]
-    for caller in callers:
-        caller.start()
-    time.sleep(1.0)
-    os.kill(process.pid, signal.SIGKILL)
-    for caller in callers:
-        caller.join()
-    process.stdout.close()
-    process.wait()
-    assert len(answered) > 10
-    assert proof_of(database_url) >= set(answered)
