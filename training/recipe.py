@@ -198,7 +198,8 @@ def judge_model(
     prediction = model.predict(held_out.material.matrix, held_out.material.days_so_far)
     evaluation = evaluate(held_out, prediction, baselines)
     golden = make_golden(model, prepared.materials[Part.TRAIN].matrix, seed=config.seed)
-    reference = reference_of(held_out.material, prepared.feature_set)
+    scored = {days: prediction.at_least(days) for days in model.grid.horizons}
+    reference = reference_of(held_out.material, prepared.feature_set, scored)
     kept = {**evaluation, **told, "golden": golden, "reference": reference.to_json()}
     bundle = _bundle(prepared, model, config, evaluation=kept)
     chances = {

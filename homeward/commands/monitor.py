@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from training.monitor.look import Expected
 
 
-@click.command(epilog="Example: homeward monitor --out var/monitor --days 365")
+@click.command(epilog="Example: homeward monitor --out var/monitor  (before go-live: --shadow)")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("var/monitor"),
     show_default=True,
-    help="Folder for monitor.html, monitor.json and monitor.prom.",
+    help="Folder for monitor.html, .json and .prom, or shadow.html and .json.",
 )
 @click.option("--days", type=click.IntRange(7, 3660), default=365, show_default=True)
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="As known then; now if not given.")
@@ -31,6 +32,17 @@ if TYPE_CHECKING:
     "--shown-from",
     type=click.DateTime(["%Y-%m-%d"]),
     help="Day from which staff saw scores; earlier ones were silent.",
+)
+@click.option(
+    "--not-shown-at",
+    multiple=True,
+    metavar="PLACE",
+    help="Site or ward whose scores are kept from view: the hold-out slice (may be repeated).",
+)
+@click.option(
+    "--shadow",
+    is_flag=True,
+    help="Judge the scores that nobody saw, and say whether to go live.",
 )
 @click.option(
     "--model", default=None, help="Bundle to compare with; the model served if not given."
@@ -44,6 +56,8 @@ def command(  # noqa: PLR0917 - click hands options over by name
     days: int,
     at: datetime | None,
     shown_from: datetime | None,
+    not_shown_at: tuple[str, ...],
+    shadow: bool,
     model: str | None,
     capacity: int,
     synthetic: bool,
@@ -55,6 +69,10 @@ def command(  # noqa: PLR0917 - click hands options over by name
     Looks at calibration (overall and by site, with limits that allow for looking every week),
     ranking, the range of the day of leaving, alerts, drift, feeds that fell silent, and groups.
     Ends with exit code 3 if a limit is broken, so that a scheduler can act.
+
+    With --shadow it reports on a silent time instead (scores in the shadow, or those before
+    --shown-from, or all): agreement with staff's expected dates, lead time, groups, burden, and a
+    verdict. Exit code 0 is go; 3 is not yet, or cannot say.
     """
     from feature_store.errors import Refused
     from training.monitor.findings import State
@@ -67,17 +85,30 @@ def command(  # noqa: PLR0917 - click hands options over by name
     settings = Settings(
         until=until,
         capacity=capacity,
+        days=days,
         shown_from=int(shown_from.timestamp() * 1e6) if shown_from else None,
+        not_shown_at=not_shown_at,
+        silent=shadow,
     )
     report("looking")
     told = {**look(columns, events, _expected(places, model), settings), "synthetic": synthetic}
     _write(out, told, synthetic=synthetic)
     if not no_run:
-        told["run_id"] = _log(places, out, told)
-    lines = [f"{one['state']:8} {one['about']:15} {one['text']}" for one in told["findings"]]
-    show(told, "\n".join([*lines, "", f"Page: {out / 'monitor.html'}"]), as_json=as_json)
-    if told["state"] == State.BREACH.value:
+        told["run_id"] = _log(places, told)
+    show(told, "\n".join(_lines(told, out)), as_json=as_json)
+    if told["golive"] and told["golive"]["verdict"] != "go":
+        raise Refused([f"shadow: {told['golive']['verdict']}", *told["golive"]["reasons"]])
+    if not shadow and told["state"] == State.BREACH.value:
         raise Refused(["monitor: a limit is broken; the page says which and since when"])
+
+
+def _lines(told: dict[str, Any], out: Path) -> list[str]:
+    golive = told["golive"]
+    rows = golive["checks"] if golive else told["findings"]
+    lines = [f"Verdict: {golive['verdict']}", ""] if golive else []
+    key = "verdict" if golive else "state"
+    lines += [f"{one[key]:10} {one['about']:15} {one['text']}" for one in rows]
+    return [*lines, "", f"Page: {out / ('shadow.html' if golive else 'monitor.html')}"]
 
 
 def _read(places: Places, *, since: int, until: int) -> tuple[Any, Any]:
@@ -115,22 +146,25 @@ def _expected(places: Places, model: str | None) -> Expected:
 
 
 def _write(out: Path, told: dict[str, Any], *, synthetic: bool) -> None:
-    from training.monitor.report import gauges, monitor_page
+    from training.monitor.gauges import gauges
+    from training.monitor.report import monitor_page
 
     out.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("monitor.html", monitor_page(told, synthetic=synthetic)),
-        ("monitor.json", json.dumps(told, indent=2, allow_nan=False)),
-        ("monitor.prom", gauges(told)),
-    ):
+    stem = "shadow" if told["golive"] else "monitor"
+    files = {
+        f"{stem}.html": monitor_page(told, synthetic=synthetic),
+        f"{stem}.json": json.dumps(told, indent=2, allow_nan=False),
+    }
+    files |= {} if told["golive"] else {"monitor.prom": gauges(told)}
+    for name, content in files.items():
         beside = out / f".{name}"
         beside.write_text(content, encoding="utf-8")
         beside.replace(out / name)
 
 
-def _log(places: Places, out: Path, told: dict[str, Any]) -> str:
+def _log(places: Places, told: dict[str, Any]) -> str:
     from feature_store.manifest import Clock, Manifest
-    from training.monitor.report import figures
+    from training.monitor.gauges import figures
     from training.tracking import Tracker
 
     manifest = Manifest(
@@ -142,8 +176,12 @@ def _log(places: Places, out: Path, told: dict[str, Any]) -> str:
         counts={"scores": told["counts"]["scores"]},
         mapping_hash="",
     )
-    with Tracker.open(places.artifacts).run("monitor", kind="monitor", manifest=manifest) as run:
+    kind = "shadow" if told["golive"] else "monitor"
+    with Tracker.open(places.artifacts).run(kind, kind=kind, manifest=manifest) as run:
         run.log_figures(figures(told))
-        run.set_tags({"homeward.monitor": told["state"]})
-        run.log_files(out)
+        found = told["golive"]["verdict"] if told["golive"] else told["state"]
+        run.set_tags({f"homeward.{kind}": found})
+        with tempfile.TemporaryDirectory(prefix="homeward.") as aside:  # nothing else of a folder
+            _write(Path(aside), told, synthetic=bool(told["synthetic"]))
+            run.log_files(Path(aside))
     return run.run_id

@@ -165,6 +165,7 @@ def _money(told: Mapping[str, Any]) -> Iterable[str]:
             one["label"],
             _span(one["released"]["bed_days"], ("estimate", "low", "high")),
             _pounds(one["released"]["pounds"]),
+            "" if _is_shown(one) else "no release was shown",
         )
         for one in told["outcomes"].values()
         if "released" in one
@@ -173,7 +174,8 @@ def _money(told: Mapping[str, Any]) -> Iterable[str]:
         return
     money = told["protocol"]["money"]
     yield heading("Capacity released")
-    yield table(("Outcome", "Bed days released (95 %)", "Pounds, at the estimate"), rows)
+    head = ("Outcome", "Bed days released (95 %)", "Pounds, over all of the interval", "")
+    yield table(head, rows)
     yield paragraph(
         f"Bed days not used by such patients in the units and weeks after the change, at "
         f"{money['low']:,.0f} to {money['high']:,.0f} pounds a bed day. Rows overlap and must not "
@@ -188,8 +190,15 @@ def _span(told: Mapping[str, Any], names: tuple[str, str, str]) -> str:
 
 
 def _pounds(told: Mapping[str, Any]) -> str:
-    low, high = told["estimate"]
-    return f"{low:,} to {high:,}"
+    """From the worst end at its worst price to the best end at its best."""
+    if told["low"] is None or told["high"] is None:
+        return "not bounded"
+    return f"{told['low'][0]:,} to {told['high'][1]:,}"
+
+
+def _is_shown(outcome: Mapping[str, Any]) -> bool:
+    low, high = outcome["low"], outcome["high"]
+    return low is not None and high is not None and not low <= 0.0 <= high
 
 
 def _outcome(outcome: Mapping[str, Any]) -> Iterable[str]:
@@ -219,7 +228,11 @@ def _outcome(outcome: Mapping[str, Any]) -> Iterable[str]:
         expected,
         title=f"{outcome['label']}: seen (points), expected (line), by time since the change",
         across="points since the change",
-        up="difference",
+        up="seen less expected",
+    )
+    yield paragraph(
+        "Dots are what was seen, the line what would have been expected without the change; a "
+        "point is as many weeks as the protocol says, and 0 is the first of the change."
     )
     if outcome["limits"]:
         yield bullets(outcome["limits"])

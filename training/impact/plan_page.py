@@ -24,6 +24,7 @@ NOT_SHOWN: Final = (
     "that acting on the list shortens a stay: nothing has been tried, so what is saved is assumed",
     "how the list does once staff act on it: held-out forecasts were not seen by anybody",
     "what the hub's other work loses to the list",
+    "that nobody will be missed where none was: an interval of 100 % to 100 % is of these stays",
     "power under a season, a trend or a shock that this site has not had",
 )
 
@@ -150,7 +151,9 @@ def _missed_chart(name: str, groups: Iterable[Mapping[str, Any]]) -> Iterable[st
         if not row["too_few"]
     ]
     few = [row["group"] for row in rows if row["too_few"]]
-    if bars:
+    if bars and not any(bar.value or bar.high for bar in bars):
+        yield paragraph(f"{_GROUPS[name]}: no long stay was missed in the groups that are judged.")
+    elif bars:
         yield interval_chart(
             bars,
             title=f"{_GROUPS[name]}: long stays never listed before",

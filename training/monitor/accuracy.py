@@ -97,17 +97,9 @@ def use(lived: Lived, *, capacity: int, bootstrap: Bootstrap) -> dict[str, Any]:
     if not days:
         return {}
     first = days[0]
-    ahead = lived.snapshots.days_so_far < first
-    flagged = ahead & (lived.chance(first) >= _HIGH)
+    flagged = (lived.snapshots.days_so_far < first) & (lived.chance(first) >= _HIGH)
     site = sites(lived.facts, lived.fact_set)
-    rows = _last_of_each_day(lived, ahead)
-    lists = Lists(
-        site[rows],
-        local_day(lived.snapshots.prediction_time[rows]),
-        lived.snapshots.spell_id[rows],
-        lived.snapshots.subject_id[rows],
-        capacity,
-    )
+    rows, lists = daily_lists(lived, first, capacity)
     told = judge_lists(
         lived.outcome(first)[rows],
         lists.listed(lived.chance(first)[rows]),
@@ -120,6 +112,27 @@ def use(lived: Lived, *, capacity: int, bootstrap: Bootstrap) -> dict[str, Any]:
         "alerts": judge_alerts(flagged, lived.snapshots, site=site, bootstrap=bootstrap),
         "lists": {name: figure.to_json() for name, figure in told.items()},
     }
+
+
+def daily_lists(lived: Lived, days: int, capacity: int) -> tuple[NDArray[np.intp], Lists]:
+    """Rows that daily lists are made of, and the lists.
+
+    Parameters
+    ----------
+    lived : Lived
+    days : int
+        Horizon: patients who have not reached it.
+    capacity : int
+        A site and day.
+    """
+    rows = _last_of_each_day(lived, lived.snapshots.days_so_far < days)
+    return rows, Lists(
+        sites(lived.facts, lived.fact_set)[rows],
+        local_day(lived.snapshots.prediction_time[rows]),
+        lived.snapshots.spell_id[rows],
+        lived.snapshots.subject_id[rows],
+        capacity,
+    )
 
 
 def _last_of_each_day(lived: Lived, among: NDArray[np.bool_]) -> NDArray[np.intp]:

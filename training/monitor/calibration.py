@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_store.clock import to_moment
+from feature_store.clock import DAY, to_moment
 from models.judging.groups import rounded
 from training.facts import site_names, sites
 from training.monitor.chart import LEAST, Chart, charts
@@ -18,10 +18,11 @@ from training.monitor.lived import Lived, horizons
 LEAST_OF_A_SITE: Final = 200
 _EDGE: Final = 1e-4
 _KEPT_POINTS: Final = 200
+_WEEK: Final = 7.0
 
 
 def watch_calibration(
-    lived: Lived, *, rng: np.random.Generator
+    lived: Lived, *, days: int, simulations: int, rng: np.random.Generator
 ) -> tuple[list[Finding], list[dict[str, Any]]]:
     """Charts of every horizon, for all patients and for each large enough site.
 
@@ -30,6 +31,10 @@ def watch_calibration(
     Parameters
     ----------
     lived : Lived
+    days : int
+        Length of the whole period of looking, which the limits allow for.
+    simulations : int
+        Of the limits.
     rng : numpy.random.Generator
 
     Returns
@@ -40,19 +45,33 @@ def watch_calibration(
         ``path`` (thinned), ``limit`` and ``alarm_at``.
     """
     first = lived.take(lived.firsts())
-    asked = [(who, days, rows) for who, days, rows in _parts(first) if rows.size >= LEAST]
+    asked = [(who, nights, rows) for who, nights, rows in _parts(first) if rows.size >= LEAST]
     findings, told = [], []
-    for who, days, rows in asked:
+    for who, nights, rows in asked:
         part = first.take(rows)
-        chance = np.clip(part.chance(days), _EDGE, 1 - _EDGE)
-        longer, shorter = charts(part.outcome(days), chance, among=len(asked), rng=rng)
-        due = part.due_at(days)
-        told.append(_told(part, days, who, (longer, shorter), due))
+        chance = np.clip(part.chance(nights), _EDGE, 1 - _EDGE)
+        due = part.due_at(nights)
+        whole = _whole(due, days)
+        pair = charts(
+            part.outcome(nights),
+            chance,
+            among=len(asked),
+            rng=rng,
+            whole=whole,
+            simulations=simulations,
+        )
+        told.append(_told(part, nights, who, pair, due))
         findings.append(_finding(told[-1]))
     if not asked:
         text = f"Fewer than {LEAST} outcomes are due: calibration cannot be told yet."
         findings.append(Finding("calibration", State.UNKNOWN, text))
     return findings, told
+
+
+def _whole(due: NDArray[np.int64], days: int) -> int:
+    """Outcomes that the whole period will have, if they go on coming as they have."""
+    seen = max(float(due[-1] - due[0]) / DAY, _WEEK)
+    return int(np.ceil(due.size * max(days / seen, 1.0)))
 
 
 def _parts(first: Lived) -> Iterator[tuple[str, int, NDArray[np.intp]]]:
@@ -98,7 +117,8 @@ def _drawn(chart: Chart, due: NDArray[np.int64]) -> dict[str, Any]:
 
 def _finding(told: dict[str, Any]) -> Finding:
     whom = "all patients" if told["who"] == "all" else f"site {told['who']}"
-    figures = f"{told['ratio']} of the foreseen stays of {told['horizon']} nights or more, {whom}"
+    nights = f"{told['horizon']} nights or more"
+    figures = f"{told['ratio']} times as many stays of {nights} as foreseen, {whom}"
     for name in ("longer", "shorter"):
         if told[name]["alarm_at"] is not None:
             text = f"Stays are {name} than foreseen since {told[name]['alarm_at']}: {figures}."

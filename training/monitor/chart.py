@@ -1,9 +1,10 @@
 """A control chart of calibration that may be looked at every week.
 
 A risk-adjusted CUSUM adds up, patient by patient, the evidence that the odds of a long stay are no
-longer the odds foreseen. Its limit is found by simulation from the chances foreseen themselves: in
-a whole period of looking, a model that is right crosses it only as often as stated. So there is no
-second penalty for looking often, and none for small numbers.
+longer the odds foreseen. Its limit is found by simulation from the chances foreseen themselves, for
+as many outcomes as the whole period will have: in all of it a model that is right crosses it only
+as often as stated, however often one looks on the way. So there is no second penalty for looking
+often, and none for small numbers.
 
 References
 ----------
@@ -22,6 +23,8 @@ from models.judging.estimate import Float64
 
 ODDS_RATIO: Final = 1.6
 """The change that the chart is tuned to find soonest."""
+
+_RATIOS: Final = (ODDS_RATIO, 1.0 / ODDS_RATIO)
 
 ALARMS_A_PERIOD: Final = 0.05
 """Chance that a period without any change raises an alarm, all charts of it together."""
@@ -81,6 +84,7 @@ def charts(
     *,
     among: int,
     rng: np.random.Generator,
+    whole: int = 0,
     simulations: int = SIMULATIONS,
 ) -> tuple[Chart, Chart]:
     """Charts for stays longer and shorter than foreseen.
@@ -93,6 +97,8 @@ def charts(
         How many pairs of charts share the chance of a false alarm.
     rng : numpy.random.Generator
         Of the simulation that sets the limits.
+    whole : int
+        Outcomes that the whole period of looking will have; these are all, if no more are said.
     simulations : int
 
     Returns
@@ -101,27 +107,35 @@ def charts(
         Longer, shorter.
     """
     share = ALARMS_A_PERIOD / (2 * among)
-    pair = []
-    for odds_ratio in (ODDS_RATIO, 1.0 / ODDS_RATIO):
-        limit = _limit(chance, odds_ratio, share, rng, simulations)
-        pair.append(Chart(odds_ratio, cusum(weights(outcome, chance, odds_ratio)), limit))
-    return pair[0], pair[1]
+    foreseen = np.resize(chance, max(whole, chance.size))  # repeated for as long as it takes
+    longer, shorter = (
+        Chart(odds_ratio, cusum(weights(outcome, chance, odds_ratio)), _limit(highest, share))
+        for odds_ratio, highest in zip(_RATIOS, _highest(foreseen, rng, simulations), strict=True)
+    )
+    return longer, shorter
 
 
-def _limit(
-    chance: Float64, odds_ratio: float, share: float, rng: np.random.Generator, simulations: int
-) -> float:
+def _highest(chance: Float64, rng: np.random.Generator, simulations: int) -> list[Float64]:
+    """Highest point of each simulated chart without a change, for both directions."""
+    weighed = [(weights(np.ones(1), chance, ratio), ratio) for ratio in _RATIOS]
+    highest = [np.empty(simulations) for _ in weighed]
+    at_once = max(1, min(simulations, 4_000_000 // max(chance.size, 1)))
+    for first in range(0, simulations, at_once):
+        size = min(at_once, simulations - first)
+        came_about = rng.random((size, chance.size), dtype=np.float32) < chance
+        for (if_long, ratio), kept in zip(weighed, highest, strict=True):
+            # The evidence of a short stay is that of a long one less the log of the odds ratio.
+            evidence = if_long - np.log(ratio) * ~came_about
+            kept[first : first + size] = cusum(evidence).max(axis=1)
+    return highest
+
+
+def _limit(highest: Float64, share: float) -> float:
     """Height that the highest point of a chart without a change passes with this chance.
 
     A simulated maximum is rarely seen so far out, so its tail is carried on as exponential from
     the highest tenth: the maximum of a random walk with negative drift has such a tail.
     """
-    highest = np.empty(simulations)
-    at_once = max(1, min(simulations, 4_000_000 // max(chance.size, 1)))
-    for first in range(0, simulations, at_once):
-        size = min(at_once, simulations - first)
-        drawn = (rng.random((size, chance.size)) < chance).astype(np.float64)
-        highest[first : first + size] = cusum(weights(drawn, chance, odds_ratio)).max(axis=1)
     start = float(np.quantile(highest, 0.9))
     beyond = highest[highest > start] - start
     scale = float(beyond.mean()) if beyond.size else 1.0

@@ -27,6 +27,9 @@ WATCH, BREACH = 0.1, 0.25
 CHANCE: Final = 0.01
 """Of any drift found where there is none, all columns together, at one look."""
 
+SCORE: Final = "chance of a stay of so many nights: "
+"""Begins the name of a column that holds scores and not a feature."""
+
 LEAST_ROWS: Final = 100
 _FLOOR: Final = 1e-4
 

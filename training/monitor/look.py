@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
 from feature_store.clock import DAY, local_day, to_moment
+from feature_store.errors import BadInput
 from feature_store.events import Events
 from models.judging.estimate import Float64
 from models.judging.groups import rounded
 from models.judging.metrics import Bootstrap
 from training.monitor.accuracy import parted, use, watch_accuracy, watch_range
 from training.monitor.calibration import watch_calibration
-from training.monitor.drift import LEAST_ROWS, Reference, shifts
+from training.monitor.chart import SIMULATIONS
+from training.monitor.checks import Silence
+from training.monitor.drift import LEAST_ROWS, SCORE, Reference, shifts
 from training.monitor.feeds import feeds
 from training.monitor.findings import Finding, State, worst
+from training.monitor.golive import judge_silence
 from training.monitor.lived import Columns, Lived, horizons, live
 from training.monitor.untreated import watch_untreated
 
@@ -63,18 +67,30 @@ class Settings:
         UTC microseconds: what is known now.
     capacity : int
         Patients a hub takes up, a site and day.
+    days : int
+        Length of the whole period of looking, which control limits allow for.
     shown_from : int or None
         When staff first saw scores; earlier ones were silent.
+    not_shown_at : tuple of str
+        Sites and wards where scores are made and kept from view: the hold-out slice.
+    silent : bool
+        Judge the scores that nobody saw, and say whether to go live.
     seed : int
     replicates : int
         Of the bootstrap.
+    simulations : int
+        Of the limits of control charts.
     """
 
     until: int
     capacity: int = 10
+    days: int = 365
     shown_from: int | None = None
+    not_shown_at: tuple[str, ...] = ()
+    silent: bool = False
     seed: int = 20260114
     replicates: int = 200
+    simulations: int = SIMULATIONS
 
 
 def look(
@@ -95,16 +111,18 @@ def look(
     bootstrap = Bootstrap(replicates=settings.replicates, seed=settings.seed)
     everything = live(columns, events, until=settings.until)
     shown = _shown(everything, settings)
-    lived = everything.take(shown) if shown.any() else everything
-    calibration, drawn = watch_calibration(lived, rng=rng)
+    lived = everything.take(_judged(everything, shown, settings))
+    calibration, drawn = watch_calibration(
+        lived, days=settings.days, simulations=settings.simulations, rng=rng
+    )
     ranking, figures = watch_accuracy(lived, expected.auroc, bootstrap)
     held, coverage = watch_range(lived, bootstrap)
-    first = everything.firsts()
-    treated, gap = watch_untreated(everything.take(first), shown[first], rng=rng)
+    treated, gap = watch_untreated(everything, shown, rng=rng)
     moved, drift = _drift(lived, expected.reference, rng)
     silent, arriving = _feeds(events, settings.until)
-    findings = [*calibration, *ranking, *held, *moved, *silent, treated]
-    return {
+    findings = [*calibration, *ranking, *held, *moved, *silent]
+    findings += [] if settings.silent else [treated]
+    told = {
         "at": to_moment(settings.until).isoformat(),
         "state": worst(findings).value,
         "findings": [
@@ -120,15 +138,43 @@ def look(
         "drift": drift,
         "feeds": arriving,
         "untreated": gap,
+        "golive": None,
     }
+    if settings.silent:
+        silence = Silence(lived, columns, events, settings.capacity, bootstrap)
+        told["golive"] = judge_silence(silence, told)
+    return told
 
 
 def _shown(lived: Lived, settings: Settings) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Whether staff could see each score."""
     seen = np.asarray(lived.told["mode"] == "live", bool)
-    if settings.shown_from is None:
-        return seen
-    return np.asarray(seen & (lived.snapshots.prediction_time >= settings.shown_from))
+    kept = np.zeros(len(lived), bool)
+    for place in settings.not_shown_at:
+        here = (lived.told["site"] == place) | (lived.told["ward"] == place)
+        if len(lived) and not here.any():
+            msg = f"not shown at {place}: a site or ward with scores expected, found none"
+            raise BadInput(msg)
+        kept |= np.asarray(here, bool)
+    if settings.shown_from is not None:
+        kept |= lived.snapshots.prediction_time < settings.shown_from
+    return np.asarray(seen & ~kept)
+
+
+def _judged(
+    lived: Lived, shown: np.ndarray[Any, np.dtype[np.bool_]], settings: Settings
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Scores that are judged: those shown, or in a silent time those that nobody saw.
+
+    In a silent time scores in the shadow are a model's own, and come first. Where nothing is said
+    of when scores were shown, all are taken as silent.
+    """
+    if not settings.silent:
+        return shown if shown.any() else np.ones(len(lived), bool)
+    shadow = np.asarray(lived.told["mode"] == "shadow", bool)
+    if shadow.any():
+        return shadow
+    return ~shown if not shown.all() else np.ones(len(lived), bool)
 
 
 def _counts(columns: Columns, everything: Lived, lived: Lived) -> dict[str, Any]:
@@ -178,7 +224,7 @@ def _drift(
     if reference is None:
         text = "The bundle holds no reference of its features: drift cannot be told."
         return [Finding("drift", State.UNKNOWN, text)], []
-    matrix = _recent(lived, len(reference.columns))
+    matrix = _recent(lived, [one.name for one in reference.columns])
     found = shifts(reference, matrix, rng=rng)
     if not found:
         text = f"Fewer than {LEAST_ROWS} patients in {RECENT_DAYS} days: drift cannot be told."
@@ -206,16 +252,21 @@ def _drift(
     ]
 
 
-def _recent(lived: Lived, width: int) -> Float64:
-    """Features of first scores in the recent days, as the record kept them, of one width."""
+def _recent(lived: Lived, names: Sequence[str]) -> Float64:
+    """Features, as the record kept them, and scores; of first scores in the recent days."""
+    scores = [int(name.removeprefix(SCORE)) for name in names if name.startswith(SCORE)]
+    width = len(names) - len(scores)
     first = lived.take(lived.firsts())
     recent = first.snapshots.prediction_time > lived.until - RECENT_DAYS * DAY
+    chances = np.column_stack(
+        [first.chance(days) for days in scores] or [np.zeros((len(first), 0))]
+    )
     kept = [
-        np.frombuffer(one, "<f8")
-        for one in first.told["features"][recent]
+        np.append(np.frombuffer(one, "<f8"), chances[row])
+        for row, one in zip(np.flatnonzero(recent), first.told["features"][recent], strict=True)
         if one is not None and len(one) == 8 * width
     ]
-    return np.vstack(kept) if kept else np.empty((0, width))
+    return np.vstack(kept) if kept else np.empty((0, len(names)))
 
 
 def _feeds(events: Events, until: int) -> tuple[list[Finding], list[dict[str, Any]]]:
@@ -240,6 +291,7 @@ def _feeds(events: Events, until: int) -> tuple[list[Finding], list[dict[str, An
             "site": one.site,
             "expected": round(one.expected, 1),
             "seen": one.seen,
+            "silent_hours": round(one.silent_hours, 1),
             "state": one.state,
         }
         for one in found

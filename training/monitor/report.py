@@ -1,14 +1,14 @@
-"""The monitor's page and its gauges, from one look."""
+"""The monitor's page, from one look."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from models.page import definitions, heading, page, paragraph, subheading, table, warning
 from training.monitor.drawing import chart
 from training.monitor.findings import State
+from training.monitor.golive_page import golive_parts
 
 VERDICTS: Final = {
     State.OK: "Nothing found that asks for action.",
@@ -17,6 +17,52 @@ VERDICTS: Final = {
     State.BREACH: "A limit was broken: act before relying on the scores.",
 }
 _MOST_ROWS: Final = 40
+_ORDER: Final = tuple(State)
+
+WEEKS: Final = {
+    "week": "Week of first score",
+    "spells": "Stays",
+    "due": "Outcomes due",
+    "came_about": "Long stays come about",
+    "foreseen": "Long stays foreseen",
+    "completeness": "Share of facts known",
+}
+DRIFT: Final = {
+    "name": "Feature or score",
+    "state": "State",
+    "index": "Index",
+    "noise": "Index that chance explains",
+    "missing_before": "Missing then",
+    "missing_now": "Missing now",
+}
+FEEDS: Final = {
+    "family": "Family of facts",
+    "site": "Site",
+    "expected": "Expected in three days",
+    "seen": "Seen",
+    "silent_hours": "Hours since the last",
+    "state": "State",
+}
+"""Keys of rows of the JSON, and how the page heads them."""
+
+_ALERTS: Final = {
+    "new": "New alerts a site and day",
+    "day_shift": "of them by day",
+    "night_shift": "of them by night",
+    "standing": "Patients above the alert level, a site and day",
+    "busy_day": "New alerts on the busiest day of ten",
+    "days": "Days at sites counted",
+}
+_LISTS: Final = {
+    "ppv_at_capacity": "Lines that are right",
+    "recall_at_capacity": "Long stays listed at least once before",
+}
+_FIGURES: Final = {
+    "auroc": "AUROC",
+    "brier": "Brier score",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration in the large, log-odds",
+}
 
 
 def monitor_page(told: Mapping[str, Any], *, synthetic: bool) -> str:
@@ -31,30 +77,35 @@ def monitor_page(told: Mapping[str, Any], *, synthetic: bool) -> str:
     counts = told["counts"]
     parts = [
         warning("SYNTHETIC DATA: nobody here exists.") if synthetic else "",
-        warning(VERDICTS[State(told["state"])]),
+        *(golive_parts(told["golive"]) if told["golive"] else [warning(_verdict(told))]),
         definitions(
             [
                 ("As known at", told["at"]),
-                ("Scores shown to staff", str(counts["scores"])),
-                ("of spells", str(counts["spells"])),
-                ("Scores not shown", str(counts["not_shown"])),
+                ("Scores judged", f"{counts['scores']:,}, of {counts['spells']:,} stays"),
+                (
+                    "Scores not judged here",
+                    str(counts["not_shown"]),
+                ),
                 *((f"Outcomes due at {days} nights", str(n)) for days, n in counts["due"].items()),
             ]
         ),
         heading("Findings"),
         table(
-            ["about", "state", "what"],
-            [[one["about"], one["state"], one["text"]] for one in told["findings"]],
+            ("About", "State", "What was found"),
+            [
+                (one["about"], one["state"], one["text"])
+                for one in sorted(told["findings"], key=_worst_first)
+            ],
         ),
         heading("Does what was foreseen come about"),
         paragraph(
             "One score a spell, the first. A line adds up evidence that stays are longer (plum) or "
             "shorter (blue) than foreseen; it alarms where it crosses its dashed limit. In a whole "
-            "period without a change, all charts together do so once in twenty times."
+            "period of looking without a change, all charts together do so once in twenty times."
         ),
         *_charts(told["calibration"]),
         heading("Week by week"),
-        _table(told["weeks"]),
+        _table(told["weeks"], WEEKS),
         heading("Ranking"),
         _figures(told["discrimination"]),
         heading("Use"),
@@ -63,9 +114,15 @@ def monitor_page(told: Mapping[str, Any], *, synthetic: bool) -> str:
         paragraph("Counts are rounded to five, and small ones are not shown."),
         *_groups(told["groups"]),
         heading("Drift"),
-        _table(told["drift"][:_MOST_ROWS]),
+        paragraph(
+            "Stability index of each feature and score of the last four weeks against the patients "
+            "the model was judged on: .1 is worth a look, .25 a breach, if beyond chance. Largest "
+            f"first, at most {_MOST_ROWS}."
+        ),
+        _table(told["drift"][:_MOST_ROWS], DRIFT),
         heading("Feeds"),
-        _table(told["feeds"][:_MOST_ROWS]),
+        paragraph("Facts of each family at each site, last three days against eight weeks."),
+        _table(sorted(told["feeds"], key=_worst_first)[:_MOST_ROWS], FEEDS),
         heading("What this cannot show"),
         paragraph(
             "Once staff act on scores, outcomes change: falling accuracy may be success. Only a "
@@ -73,7 +130,15 @@ def monitor_page(told: Mapping[str, Any], *, synthetic: bool) -> str:
             "count for a horizon once it could have passed, whatever became of them."
         ),
     ]
-    return page("Homeward: monitor", *parts)
+    return page("Shadow report" if told["golive"] else "Homeward: monitor", *parts)
+
+
+def _verdict(told: Mapping[str, Any]) -> str:
+    return VERDICTS[State(told["state"])]
+
+
+def _worst_first(one: Mapping[str, Any]) -> int:
+    return -_ORDER.index(State(one["state"]))
 
 
 def _charts(told: list[dict[str, Any]]) -> Iterable[str]:
@@ -90,7 +155,7 @@ def _groups(told: Mapping[str, list[dict[str, Any]]]) -> Iterable[str]:
     for name, groups in told.items():
         yield subheading(name)
         yield table(
-            ["group", "patients", "long stays", "foreseen", "came about", "slope"],
+            ("Group", "Patients", "Long stays", "Mean foreseen", "Came about", "Slope", "AUROC"),
             [
                 [
                     one["group"],
@@ -99,6 +164,7 @@ def _groups(told: Mapping[str, list[dict[str, Any]]]) -> Iterable[str]:
                     _cell(one.get("mean_probability")),
                     _cell(one.get("share")),
                     _interval(one.get("metrics", {}).get("calibration_slope")),
+                    _interval(one.get("metrics", {}).get("auroc")),
                 ]
                 for one in groups
             ],
@@ -107,9 +173,9 @@ def _groups(told: Mapping[str, list[dict[str, Any]]]) -> Iterable[str]:
 
 def _figures(told: Mapping[str, Mapping[str, Any]]) -> str:
     return table(
-        ["nights", "figure", "value"],
+        ("Nights or more", "Figure", "Value (95 %)"),
         [
-            [days, name, _interval(figure)]
+            [days, _FIGURES.get(name, name), _interval(figure)]
             for days, figures in told.items()
             for name, figure in figures.items()
         ],
@@ -119,25 +185,24 @@ def _figures(told: Mapping[str, Mapping[str, Any]]) -> str:
 def _use(told: Mapping[str, Any]) -> str:
     if not told:
         return paragraph("No score yet.")
-    rows = [[name, _interval(figure)] for name, figure in told["lists"].items()]
-    alerts = told["alerts"] or {}
+    rows = [[_LISTS.get(name, name), _interval(one)] for name, one in told["lists"].items()]
     rows += [
-        [
-            f"alerts a site and day: {name}",
-            _interval(figure) if isinstance(figure, dict) else _cell(figure),
-        ]
-        for name, figure in alerts.items()
+        [_ALERTS.get(name, name), _interval(one) if isinstance(one, dict) else _cell(one)]
+        for name, one in (told["alerts"] or {}).items()
     ]
-    return table([f"lists of {told['capacity']}, {told['horizon']} nights", "value"], rows)
+    head = f"Lists of {told['capacity']} a site and day; stays of {told['horizon']} nights or more"
+    return table((head, "Value (95 %)"), rows)
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _table(rows: list[dict[str, Any]], heads: Mapping[str, str]) -> str:
     if not rows:
         return paragraph("Nothing to show yet.")
-    return table(list(rows[0]), [[_cell(one) for one in row.values()] for row in rows])
+    return table(list(heads.values()), [[_cell(one[key]) for key in heads] for one in rows])
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"  # noqa: PLR2004
     return "few" if value is None else str(value)
 
 
@@ -147,53 +212,3 @@ def _interval(figure: Mapping[str, Any] | None) -> str:
     ends = (figure.get("low"), figure.get("high"))
     span = "" if None in ends else f" ({ends[0]:.3f} to {ends[1]:.3f})"
     return f"{figure['value']:.3f}{span}"
-
-
-def gauges(told: Mapping[str, Any]) -> str:
-    """The look as gauges in the Prometheus text format, for a collector of text files.
-
-    No label holds more than a name of ours, a horizon or a site.
-    """
-    states = {state.value: level for level, state in enumerate(State)}
-    lines = [
-        "# HELP homeward_monitor_state Worst finding: 0 ok, 1 unknown, 2 watch, 3 breach.",
-        "# TYPE homeward_monitor_state gauge",
-        f"homeward_monitor_state {states[told['state']]}",
-        "# HELP homeward_monitor_observed_over_foreseen Long stays come about over foreseen.",
-        "# TYPE homeward_monitor_observed_over_foreseen gauge",
-    ]
-    lines += [
-        f'homeward_monitor_observed_over_foreseen{{who="{_label(one["who"])}",'
-        f'nights="{one["horizon"]}"}} {one["ratio"]}'
-        for one in told["calibration"]
-    ]
-    lines += [
-        "# HELP homeward_monitor_findings Findings by subject and state.",
-        "# TYPE homeward_monitor_findings gauge",
-    ]
-    pairs = Counter((one["about"], one["state"]) for one in told["findings"])
-    lines += [
-        f'homeward_monitor_findings{{about="{about}",state="{state}"}} {count}'
-        for (about, state), count in sorted(pairs.items())
-    ]
-    return "\n".join([*lines, ""])
-
-
-def _label(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-
-
-def figures(told: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics of the look for an MLflow run."""
-    kept = {
-        f"{name}_{days}": figure["value"]
-        for days, measured in told["discrimination"].items()
-        for name, figure in measured.items()
-        if figure["value"] is not None
-    }
-    kept |= {
-        f"observed_over_foreseen_{one['horizon']}": one["ratio"]
-        for one in told["calibration"]
-        if one["who"] == "all"
-    }
-    return kept

@@ -1,8 +1,9 @@
 """Scores change what they foresee: how much, where some patients' scores were not shown.
 
 Once staff act on a high score, fewer of those patients stay long, and a model that was right looks
-wrong. A slice whose scores are kept but not shown (mode ``shadow``, or the time before go-live) has
-no such effect, so the difference between the two is an estimate of it.
+wrong. Patients none of whose scores was shown (places kept from view, the time before go-live, or
+scores in the shadow where nobody saw another) show no such effect, so the difference between the
+two is an estimate of it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.judging.estimate import Float64
+from models.judging.groups import rounded
 from training.monitor.findings import Finding, State
 from training.monitor.lived import Lived, horizons
 
@@ -25,32 +27,37 @@ REPLICATES: Final = 1000
 def watch_untreated(
     lived: Lived, shown: NDArray[np.bool_], *, rng: np.random.Generator
 ) -> tuple[Finding, dict[str, Any] | None]:
-    """Compare what came about with what was foreseen, scores shown against not shown.
+    """Compare what came about with what was foreseen, patients with scores shown and without.
+
+    Of the first, the first score that was shown counts; of the others, the first of all. A patient
+    one of whose scores was shown is never among those without.
 
     Parameters
     ----------
     lived : Lived
-        First scores of spells.
+        Every score.
     shown : ndarray of bool, shape (n,)
         Whether staff could see the score.
     rng : numpy.random.Generator
         Of the bootstrap.
     """
+    without = ~np.isin(lived.snapshots.spell_id, lived.snapshots.spell_id[shown])
     days = next(iter(horizons(lived)), None)
-    known = np.zeros(len(lived), bool) if days is None else ~np.isnan(lived.outcome(days))
-    counts = int((known & shown).sum()), int((known & ~shown).sum())
-    if days is None or min(counts) < LEAST:
+    sides = [] if days is None else [_known(lived.take(rows), days) for rows in (shown, without)]
+    if not sides or days is None or min(len(one) for one in sides) < LEAST:
         text = (
             "How much acting on scores changed their outcomes cannot be told: no slice of at least "
-            f"{LEAST} due scores was kept from view. Falling accuracy may be success."
+            f"{LEAST} patients was kept from view whose outcomes are due. Falling accuracy may be "
+            "success."
         )
         return Finding("untreated", State.UNKNOWN, text), None
-    outcome, chance = lived.outcome(days), lived.chance(days)
-    ratios = [_ratio(outcome[known & side], chance[known & side], rng) for side in (shown, ~shown)]
+    ratios = [_ratio(one.outcome(days), one.chance(days), rng) for one in sides]
     gap = ratios[0] / ratios[1]
     low, high = np.quantile(gap[1:], (0.025, 0.975))
     told = {
         "horizon": days,
+        "patients_shown": rounded(len(sides[0])),
+        "patients_not_shown": rounded(len(sides[1])),
         "shown": round(float(ratios[0][0]), 3),
         "not_shown": round(float(ratios[1][0]), 3),
         "ratio": {"value": float(gap[0]), "low": float(low), "high": float(high)},
@@ -61,6 +68,12 @@ def watch_untreated(
         f"({low:.2f} to {high:.2f})."
     )
     return Finding("untreated", State.OK, text), told
+
+
+def _known(lived: Lived, days: int) -> Lived:
+    """First scores whose outcome is due."""
+    first = lived.take(lived.firsts())
+    return first.take(~np.isnan(first.outcome(days)))
 
 
 def _ratio(outcome: Float64, chance: Float64, rng: np.random.Generator) -> Float64:

@@ -2,17 +2,25 @@
 
 import asyncio
 import json
+import shutil
 
 import msgspec
 import numpy as np
 import pytest
 
-from feature_store.clock import DAY
+from feature_store.clock import DAY, HOUR
+from feature_store.errors import BadInput
+from feature_store.events import Events, concatenate
 from feature_store.live import open_store
 from feature_store.simulation import TrustSettings, simulate_events
+from feature_store.spells import find_spells
 from homeward.shell import run
 from service.record import AuditRow, open_audit
+from training.monitor.agreement import expected_by_staff
+from training.monitor.drift import SCORE, Reference
+from training.monitor.lived import live
 from training.monitor.look import Expected, Settings, look
+from training.monitor.report import monitor_page
 
 EMPTY = {
     "caller": "hub",
@@ -90,7 +98,8 @@ def columns_of(rows):
 
 def looked(trust, rows, **more):
     events, _, until = trust
-    return look(columns_of(rows), events, Expected(), Settings(until=until, replicates=20, **more))
+    settings = Settings(until=until, replicates=20, simulations=300, **more)
+    return look(columns_of(rows), events, Expected(), settings)
 
 
 def states(told, about):
@@ -149,6 +158,194 @@ def test_without_such_a_slice_it_says_that_it_cannot_tell(trust):
     assert states(told, "untreated") == {"unknown"}
 
 
+def test_a_patient_whose_score_was_shown_is_never_among_those_without(trust):
+    rows = rows_of(trust)
+    shadow = [msgspec.structs.replace(row, mode="shadow", score_id=f"s{row.spell}") for row in rows]
+    told = looked(trust, [*rows, *shadow])  # a challenger beside the champion is no hold-out
+    assert told["untreated"] is None
+
+
+def test_places_kept_from_view_are_a_slice_and_a_place_without_scores_is_a_slip(trust):
+    rows = [
+        msgspec.structs.replace(row, ward="QUIET" if row.spell % 2 else "LOUD")
+        for row in rows_of(trust)
+    ]
+    told = looked(trust, rows, not_shown_at=("QUIET",))["untreated"]
+    assert told["ratio"]["low"] < 1.0 < told["ratio"]["high"]
+    with pytest.raises(BadInput, match="NOWHERE"):
+        looked(trust, rows, not_shown_at=("NOWHERE",))
+
+
+def test_limits_allow_for_the_whole_period_of_looking(trust):
+    limits = [
+        looked(trust, rows_of(trust), days=days)["calibration"][0]["longer"]["limit"]
+        for days in (200, 2000)
+    ]
+    assert limits[0] < limits[1] < 2 * limits[0]
+
+
+def test_scores_that_moved_are_drift_though_no_feature_did(trust):
+    rows = rows_of(trust)
+    chances = np.array([row.probability_7 for row in rows])
+    names = ["a", "b", "c", f"{SCORE}7"]
+    kept = Reference.of(np.column_stack([np.zeros((len(rows), 3)), chances]), names)
+    _, _, until = trust
+    told = {}
+    for shift in (0.0, 1.5):
+        moved = columns_of(rows_of(trust, shift=shift))
+        settings = Settings(until=until, replicates=20, simulations=100)
+        found = look(moved, trust[0], Expected(reference=kept), settings)["drift"]
+        told[shift] = {one["name"]: one["state"] for one in found}
+    assert set(told[0.0].values()) == {"ok"}
+    assert told[1.5].pop(f"{SCORE}7") == "breach"
+    assert set(told[1.5].values()) == {"ok"}
+
+
+def daily(trust, **more):
+    """A record of every morning's score, of one version, telling the truth."""
+    _, truth, _ = trust
+    mode, shift = more.get("mode", "live"), more.get("shift", 0.0)
+    return [_row(truth, place, mode, shift) for place in range(truth.spell_id.size)]
+
+
+def said_by_staff(trust, noise):
+    """The events, with a date that staff expect four hours after admission, right but for noise."""
+    events, _, _ = trust
+    spells = find_spells(events)
+    rng = np.random.default_rng(3)
+    stay = np.where(spells.ended, spells.length_of_stay_days, 60)
+    said = Events.build(
+        subject_id=spells.subject_id,
+        spell_id=spells.spell_id,
+        code=["EXPECTED_DISCHARGE"] * len(spells),
+        time=spells.start + 3 * HOUR,
+        numeric_value=np.clip(stay * np.exp(noise * rng.normal(size=len(spells))), 0, 90).round(),
+    )
+    return concatenate([events, said]).in_order()
+
+
+def silent(trust, rows, *, noise=2.0, **more):
+    zeros = np.zeros((500, 3))
+    expected = Expected(
+        auroc={days: {"low": 0.5} for days in ("7", "14", "21")},
+        reference=Reference.of(zeros, ["a", "b", "c"]),
+    )
+    settings = Settings(until=trust[2], replicates=20, simulations=100, silent=True, **more)
+    return look(columns_of(rows), said_by_staff(trust, noise), expected, settings)
+
+
+def answers(told):
+    """Worst answer about each subject."""
+    order = ("go", "note", "cannot say", "not yet")
+    return {
+        one["about"]: one["verdict"]
+        for one in sorted(told["golive"]["checks"], key=lambda one: order.index(one["verdict"]))
+    }
+
+
+def test_a_good_silent_time_is_go_and_says_how_staff_compare(trust):
+    told = silent(trust, daily(trust), capacity=8)
+    golive = told["golive"]
+    assert (golive["verdict"], golive["reasons"]) == ("go", []), golive["reasons"]
+    assert "untreated" not in {one["about"] for one in told["findings"]}
+    compared = golive["agreement"]
+    assert compared["auroc"]["difference"]["low"] > 0  # staff's dates were half noise
+    assert compared["spells"] > 1000
+    assert golive["lead"]["median_days"]["value"] >= 2
+    page = monitor_page(told, synthetic=True)
+    assert "May scores be shown?" in page
+    assert "Go: nothing found" in page
+
+
+def test_each_reason_against_is_named(trust):
+    rows = daily(trust)
+    too_low = silent(trust, daily(trust, shift=-1.2), capacity=8)
+    assert too_low["golive"]["verdict"] == "not yet"
+    assert answers(too_low)["calibration"] == "not yet"
+    assert answers(too_low)["groups"] == "not yet"
+    staff = silent(trust, rows, noise=0.0, capacity=8)
+    assert answers(staff)["staff's dates"] == "not yet"
+    assert staff["golive"]["agreement"]["nights_off"]["staff"]["value"] == pytest.approx(0, abs=0.1)
+    burden = silent(trust, daily(trust, shift=3.0), capacity=1)
+    assert answers(burden)["alerts"] == "not yet"
+    half = [
+        msgspec.structs.replace(row, model_version=str(row.spell % 3))
+        for row in rows
+        if row.spell % 2
+    ]
+    told = answers(silent(trust, half, capacity=8))
+    assert (told["data"], told["version"]) == ("not yet", "not yet")
+
+
+def test_too_few_outcomes_cannot_be_said_and_a_short_time_is_not_yet(trust):
+    rows = daily(trust)
+    first = min(row.prediction_time for row in rows)
+    few = [row for row in rows if row.spell % 20 == 0]
+    told = silent(trust, few)
+    assert answers(told)["outcomes"] == "cannot say"
+    assert any(one.startswith("Too few outcomes due") for one in told["golive"]["reasons"]) or (
+        told["golive"]["verdict"] == "not yet"
+    )
+    short = silent(trust, [row for row in rows if row.prediction_time < first + 30 * DAY])
+    assert answers(short)["length"] == "not yet"
+    nothing = silent(trust, few[:1])
+    assert nothing["golive"]["verdict"] in {"not yet", "cannot say"}
+
+
+def test_scores_in_the_shadow_are_judged_alone(trust):
+    rows = daily(trust)[:4000]
+    shadow = [
+        msgspec.structs.replace(row, mode="shadow", model_version="4", score_id=f"s{at}")
+        for at, row in enumerate(rows)
+    ]
+    told = silent(trust, [*rows, *shadow])
+    assert told["golive"]["silent"]["modes"] == ["shadow"]
+    assert told["golive"]["silent"]["versions"] == ["4"]
+
+
+def test_what_staff_said_later_is_not_known_before(trust):
+    events, _truth, until = trust
+    lived = live(columns_of(rows_of(trust)), events, until=until)
+    asked = lived.snapshots
+    for offset, known in ((0, True), (1, False)):
+        said = Events.build(
+            subject_id=asked.subject_id,
+            spell_id=asked.spell_id,
+            code=["EXPECTED_DISCHARGE"] * len(asked),
+            time=asked.prediction_time + offset,
+            numeric_value=np.arange(len(asked)) % 50,
+        ).in_order()
+        told = expected_by_staff(said, lived)
+        assert np.isnan(told).all() != known
+        if known:
+            assert told.tolist() == (np.arange(len(asked)) % 50).tolist()
+
+
+def test_the_latest_that_staff_said_counts_against_a_loop(trust):
+    events, _, until = trust
+    lived = live(columns_of(daily(trust)[:600]), events, until=until)
+    rng = np.random.default_rng(1)
+    spells = rng.choice(np.unique(lived.snapshots.spell_id), 400)
+    moments = rng.choice(lived.snapshots.prediction_time, 400)
+    said = Events.build(
+        subject_id=np.zeros(400, np.int64),
+        spell_id=spells,
+        code=["EXPECTED_DISCHARGE"] * 400,
+        time=moments,
+        numeric_value=np.arange(400),
+    ).in_order()
+    told = expected_by_staff(said, lived)
+    for row in range(len(lived)):
+        mine = (said.spell_id == lived.snapshots.spell_id[row]) & (
+            said.recorded_at <= lived.snapshots.prediction_time[row]
+        )
+        if not mine.any():
+            assert np.isnan(told[row])
+        else:
+            last = said.recorded_at[mine].max()
+            assert told[row] in said.numeric_value[mine & (said.recorded_at == last)]
+
+
 @pytest.fixture
 def installed(trust, tmp_path, monkeypatch):
     """A live store and a record of a small part of the trust, in a home of its own."""
@@ -196,6 +393,25 @@ def test_the_command_reads_record_and_store_and_tells_a_scheduler(
     assert "<script" not in page
     gauge = (tmp_path / "out/monitor.prom").read_text()
     assert ("homeward_monitor_state 3\n" in gauge) == bool(code)
+
+
+def test_the_shadow_report_refuses_with_three_and_is_a_run_of_its_own(
+    installed, trust, tmp_path, capsys, empty_store
+):
+    installed(-2.0)
+    (tmp_path / "var").mkdir(exist_ok=True)
+    shutil.copyfile(empty_store, tmp_path / "var" / "mlflow.db")
+    words = [one for one in command(tmp_path / "out", trust[2]) if one != "--no-run"]
+    assert run([*words, "--shadow"]) == 3
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["golive"]["verdict"] == "not yet"
+    assert told["run_id"]
+    assert "not yet" in said.err
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == [
+        "shadow.html",
+        "shadow.json",
+    ]
 
 
 def test_an_empty_installation_is_told_as_such(tmp_path, monkeypatch, capsys):
