@@ -23,7 +23,7 @@ import httpx
 from feature_store.errors import HomewardError
 from homeward.huddle import Huddle, inpatients_now
 from homeward.sheet import print_sheet
-from service.settings import variable
+from service.setting_kinds import variable
 
 FOLDER: Final = Path("var/demo")
 TRUST: Final = FOLDER / "trust"

@@ -14,7 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from feature_store.errors import BadInput
+from service.cds.clients import Clients
+from service.cds.origins import Origins
 from service.cds.routes import cds_routes
+from service.cds.setup import CdsSetup, read_setup
 from service.door import make_access
 from service.envelope import Envelope
 from service.feedback import feedback
@@ -100,12 +103,14 @@ def create_app(
         pseudonyms=Pseudonyms(secret),
     )
 
+    setup = read_setup(settings.cds_file)
+    clients = Clients(setup, settings.var)
     live = Live(settings.database, secret, by_data=settings.clock == "data")
     supplies = _supplies(parts, model)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        running: tuple[Runs, ...] = (parts.audit, parts.access, parts.shadow, *supplies)
+        running: tuple[Runs, ...] = (parts.audit, parts.access, parts.shadow, clients, *supplies)
         tasks = [asyncio.create_task(_kept_running(part)) for part in running]
         yield
         for task in tasks:
@@ -117,7 +122,7 @@ def create_app(
         if parts.traces is not None:
             await asyncio.to_thread(parts.traces.close)
 
-    return _assemble(parts, live, lifespan)
+    return _assemble(parts, live, lifespan, setup, clients)
 
 
 async def _kept_running(part: Runs) -> None:
@@ -150,7 +155,9 @@ def _supplies(parts: Parts, model: ServedModel | None) -> list[Supply]:
     return supplies
 
 
-def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
+def _assemble(
+    parts: Parts, live: Live, lifespan: Any, setup: CdsSetup, clients: Clients
+) -> FastAPI:
     app = FastAPI(
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere: ours is in operations()
@@ -170,7 +177,9 @@ def _assemble(parts: Parts, live: Live, lifespan: Any) -> FastAPI:
     app.include_router(hub_routes(parts, desk))
     app.include_router(_pages(parts, desk))
     app.include_router(fhir_routes(parts, live))
-    app.include_router(cds_routes(parts, desk))
+    app.include_router(cds_routes(parts, desk, setup, clients))
+    if setup.origins:
+        app.add_middleware(Origins, origins=setup.origins)
     app.add_middleware(
         Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
     )

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 import models
 from feature_store.errors import BadInput
-from service.settings import variable
+from service.setting_kinds import variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

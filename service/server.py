@@ -18,7 +18,8 @@ from service.app import create_app
 from service.connection import Connection
 from service.logs import set_up_logs
 from service.metrics import SHARED_FOLDER
-from service.settings import Settings, variable
+from service.setting_kinds import variable
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

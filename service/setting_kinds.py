@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+PREFIX: Final = "HOMEWARD_"
 
 
 def positive(text: str) -> int:
@@ -71,3 +73,12 @@ def file_or_https(text: str) -> str:
 def about(meaning: str, expected: str, read: Callable[[str], Any] = some_text) -> dict[str, Any]:
     """Metadata of a setting: what it means, what is expected, how its text is read."""
     return {"meaning": meaning, "expected": expected, "read": read}
+
+
+def variable(name: str) -> str:
+    """Environment variable of a setting.
+
+    >>> variable("model_uri")
+    'HOMEWARD_MODEL_URI'
+    """
+    return PREFIX + name.upper()

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from feature_store.errors import BadInput
 from service import setting_kinds as kinds
-from service.setting_kinds import about, file_or_https, level, path, positive, yes_or_no
+from service.setting_kinds import PREFIX, about, path, positive, variable, yes_or_no
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX: Final = "HOMEWARD_"
 TEST_PREFIX: Final = "HOMEWARD_TEST_"  # settings of the test suite, which starts real processes
 
 
@@ -90,7 +89,7 @@ class Settings:
         metadata=about(
             "Public keys of the token issuer: a JWK set in a file or at an https address",
             "a file or an https address",
-            file_or_https,
+            kinds.file_or_https,
         ),
     )
     token_sites_claim: str | None = field(
@@ -166,6 +165,14 @@ class Settings:
         default=False,
         metadata=about("Whether ADT of test patients is taken", "yes or no", yes_or_no),
     )
+    cds_file: Path | None = field(
+        default=None,
+        metadata=about(
+            "CDS Hooks: clients with signed tokens, more hooks, origins; see docs/cds.md",
+            "a file",
+            path,
+        ),
+    )
     unaudited_answers: bool = field(
         default=False,
         metadata=about(
@@ -188,7 +195,9 @@ class Settings:
     )
     log_level: str = field(
         default="info",
-        metadata=about("Least severe log line to write", "debug, info, warning or error", level),
+        metadata=about(
+            "Least severe log line to write", "debug, info, warning or error", kinds.level
+        ),
     )
 
     @classmethod
@@ -256,15 +265,6 @@ class Settings:
             )
             raise BadInput(msg)
         return self.database_url
-
-
-def variable(name: str) -> str:
-    """Environment variable of a setting.
-
-    >>> variable("model_uri")
-    'HOMEWARD_MODEL_URI'
-    """
-    return PREFIX + name.upper()
 
 
 NAMES: Final = tuple(variable(entry.name) for entry in fields(Settings))

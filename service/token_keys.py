@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 KIND: Final = "a JWK set"
 ALGORITHMS: Final = {
-    ("RSA", ""): ("RS256", "PS256"),
+    ("RSA", ""): ("RS256", "RS384", "PS256"),
     ("EC", "P-256"): ("ES256",),
     ("EC", "P-384"): ("ES384",),
 }

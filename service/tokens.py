@@ -32,6 +32,7 @@ MOST_REMEMBERED: Final = 1024
 RETRY_SECONDS: Final = 5
 ALL_SITES: Final = "*"
 NAME_PREFIX: Final = "token:"  # no API key can have this name
+Claims = dict[str, Any]
 _NAME: Final = re.compile(r"[A-Za-z0-9._@|/-]{1,128}")
 _KINDS: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _WHY: Final[dict[type[Exception], str]] = {
@@ -100,42 +101,62 @@ class Tokens:
         known = self._remembered.get(digest)
         if known is not None and self._now() < known[1]:
             return known[0]
-        claims = self._verified(token, keys)
+        claims = verified(token, self._rules, self.keys, ("exp", "iss", "aud"))
         caller = _caller(claims, self._rules)
         if len(self._remembered) >= MOST_REMEMBERED:
             self._remembered.clear()
         self._remembered[digest] = caller, float(claims["exp"]) + LEEWAY_SECONDS
         return caller
 
-    def _verified(self, token: bytes, keys: KeySet) -> dict[str, Any]:
-        if not keys:
-            self.keys.missed()
-            msg = "The keys of the token issuer are not known yet."
-            raise unavailable(msg, retry_after_seconds=RETRY_SECONDS)
-        try:
-            key = self._key(_header(token), keys)
-            return jwt.decode(
-                token,
-                key.key,
-                algorithms=list(key.algorithms),
-                issuer=self._rules.issuer,
-                audience=self._rules.audience,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud"]},
-            )
-        except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError) as error:
-            raise not_valid(_WHY.get(type(error), "")) from None
 
-    def _key(self, header: Mapping[str, Any], keys: KeySet) -> PublicKey:
-        name = header.get("kid", "")
-        if not isinstance(name, str):
-            raise jwt.InvalidTokenError
-        if not name and len(keys) == 1:
-            return next(iter(keys.values()))
-        if name not in keys:
-            self.keys.missed()
-            raise jwt.InvalidTokenError
-        return keys[name]
+def verified(
+    token: bytes, trust: TokenRules, known: TokenKeys, required: tuple[str, ...]
+) -> Claims:
+    """Claims of a token that its issuer signed for this audience, and that has not expired.
+
+    Parameters
+    ----------
+    token : bytes
+    trust : TokenRules
+    known : TokenKeys
+    required : tuple of str
+        Claims that must be there.
+
+    Raises
+    ------
+    Problem
+        401: not a good token; 503: no key of the issuer is known yet.
+    """
+    keys = known.current()
+    if not keys:
+        known.missed()
+        msg = "The keys of the token issuer are not known yet."
+        raise unavailable(msg, retry_after_seconds=RETRY_SECONDS)
+    try:
+        key = _key(_header(token), keys, known)
+        return jwt.decode(
+            token,
+            key.key,
+            algorithms=list(key.algorithms),
+            issuer=trust.issuer,
+            audience=trust.audience,
+            leeway=LEEWAY_SECONDS,
+            options={"require": list(required)},
+        )
+    except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError) as error:
+        raise not_valid(_WHY.get(type(error), "")) from None
+
+
+def _key(header: Mapping[str, Any], keys: KeySet, known: TokenKeys) -> PublicKey:
+    name = header.get("kid", "")
+    if not isinstance(name, str):
+        raise jwt.InvalidTokenError
+    if not name and len(keys) == 1:
+        return next(iter(keys.values()))
+    if name not in keys:
+        known.missed()
+        raise jwt.InvalidTokenError
+    return keys[name]
 
 
 def not_valid(detail: str = "") -> Problem:

@@ -35,6 +35,7 @@ from service.scores import authorise, keep_account, model_of
 
 RETRY_SECONDS: Final = 2
 SCORE_BUNDLE: Final = "/fhir/$score"
+NO_STAY: Final = "An inpatient Encounter (class IMP, ACUTE or NONAC) expected in Bundle.entry."
 _SUMMARY: Final = "Scores as FHIR R4 RiskAssessment"
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -124,7 +125,10 @@ class _Asked:
         identity = Identity(self._live.secret)
 
         def work() -> ScoredBundle:
-            return score_bundle(read_resources(body), model, asker, identity, at=at)
+            scored = score_bundle(read_resources(body), model, asker, identity, at=at)
+            if not scored.stays:
+                raise Problem(422, NO_STAY)
+            return scored
 
         scored = await asyncio.to_thread(work)
         await keep_account(self._parts, scored.rows)

@@ -8,9 +8,9 @@ not used is counted at the end.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -38,6 +38,8 @@ from service.record import AuditRow
 from service.sites import OTHER_SITE
 from service.translate import DISCHARGED, NOT_ADMITTED
 from service.wire import RefusedSpell, Score
+
+Read = TypeVar("Read")
 
 MOST_RESOURCES: Final = 5000
 OVERLAP: Final = Refusal(
@@ -106,14 +108,25 @@ def read_resources(body: bytes) -> Mapping[str, Any]:
     Problem
         413, 422.
     """
-    try:
-        bundle: dict[str, Any] = read_json(body, _decode)
-    except RecursionError:  # deep enough to pass one reader and not the other
-        raise Problem(422, faults=[Fault("#", "less deeply nested JSON expected")]) from None
+    bundle = read_nested(body, _decode)
     entries = bundle.get("entry")
     if isinstance(entries, list) and len(entries) > MOST_RESOURCES:
         raise Problem(413, f"At most {MOST_RESOURCES} resources are read in a request.")
     return bundle
+
+
+def read_nested(body: bytes, decode: Callable[[bytes], Read]) -> Read:
+    """JSON that holds resources, which may be nested by whoever means harm.
+
+    Raises
+    ------
+    Problem
+        422.
+    """
+    try:
+        return read_json(body, decode)
+    except RecursionError:  # deep enough to pass one reader and not the other
+        raise Problem(422, faults=[Fault("#", "less deeply nested JSON expected")]) from None
 
 
 def score_bundle(
@@ -153,9 +166,10 @@ def score_bundle(
         if (why := refused.get(one.spell_id)) is not None:
             row = refused_row(asking, one, why, at, subject=one.subject_id)
             said[one.spell_id] = RefusedSpell(names[one.spell_id], why.reason, why.detail), row
-    told, rows = zip(*(said[stay.spell] for stay in reading.stays), strict=True)
+    told = [said[stay.spell] for stay in reading.stays]
     unused = reading.unused + Counter({_LATER: len(events) - len(known)})
-    return ScoredBundle(reading.stays, told, rows, reading, unused, at)
+    said_of, rows = [word for word, _ in told], [row for _, row in told]
+    return ScoredBundle(reading.stays, said_of, rows, reading, unused, at)
 
 
 def _pairs(scored: Scored) -> Iterable[tuple[Score | RefusedSpell, AuditRow]]:
@@ -164,12 +178,9 @@ def _pairs(scored: Scored) -> Iterable[tuple[Score | RefusedSpell, AuditRow]]:
 
 def _read(bundle: Mapping[str, Any], identity: Identity) -> Reading:
     try:
-        reading = read_bundle(bundle, identity)
+        return read_bundle(bundle, identity)
     except BadInput as error:  # its text names elements and never a value
         raise Problem(422, str(error)) from None
-    if not reading.stays:
-        raise Problem(422, "An inpatient Encounter (class IMP, ACUTE or NONAC) expected in entry.")
-    return reading
 
 
 def _refused(stays: Sequence[Stay], known: Events, at: int) -> dict[int, Refusal]:

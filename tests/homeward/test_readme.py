@@ -5,7 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from homeward.shell import COMMANDS
-from service.settings import Settings, variable
+from service.setting_kinds import variable
+from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ def test_every_setting_is_read():
         "HOMEWARD_CLOCK": "data",
         "HOMEWARD_ADT_FACILITIES": "RXX,RYY",
         "HOMEWARD_ADT_TEST": "yes",
+        "HOMEWARD_CDS_FILE": "/run/cds.json",
         "HOMEWARD_UNAUDITED_ANSWERS": "yes",
         "HOMEWARD_TRACKERS_FILE": "/run/trackers.json",
         "HOMEWARD_MAX_BODY_MIB": "4",

@@ -99,7 +99,7 @@ def status_of(client, body, token):
 
 @pytest.mark.parametrize(
     ("by", "algorithm"),
-    [("rsa", "RS256"), ("rsa", "PS256"), ("p256", "ES256"), ("p384", "ES384")],
+    [("rsa", "RS256"), ("rsa", "RS384"), ("rsa", "PS256"), ("p256", "ES256"), ("p384", "ES384")],
 )
 def test_a_good_token_opens_what_its_scopes_say(guarded, request_body, signers, by, algorithm):
     token = signed(signers, by, algorithm)
@@ -220,7 +220,7 @@ def test_a_public_key_is_no_shared_secret(guarded, request_body, signers, key_se
 
 
 @pytest.mark.parametrize(
-    ("by", "algorithm"), [("rsa", "RS512"), ("rsa", "PS512"), ("rsa", "RS384")]
+    ("by", "algorithm"), [("rsa", "RS512"), ("rsa", "PS512"), ("rsa", "PS384")]
 )
 def test_algorithms_that_are_not_on_the_list(guarded, request_body, signers, by, algorithm):
     assert status_of(guarded, request_body, signed(signers, by, algorithm)) == 401
@@ -247,7 +247,7 @@ def test_a_tampered_token_opens_nothing(guarded, request_body, signers):
         assert guarded.post("/v1/scores", json=request_body, headers=sent).status_code == 401
 
 
-def test_a_token_in_memory_is_forgotten_when_it_expires(signers, key_set):
+def test_a_token_in_memory_is_forgotten_when_it_expires(signers, key_set, monkeypatch):
     clock = [0.0]
     keys = StubKeys(read_key_set(json.dumps(key_set).encode()))
     tokens = Tokens(TokenRules(issuer=ISSUER, audience=AUDIENCE), keys, now=lambda: clock[0])
@@ -257,7 +257,7 @@ def test_a_token_in_memory_is_forgotten_when_it_expires(signers, key_set):
     assert tokens.caller(token, digest).name == "token:hub-1"
     clock[0] += 3600
     seen = []
-    tokens._verified = lambda *_: seen.append("anew") or claims()
+    monkeypatch.setattr("service.tokens.verified", lambda *_: seen.append("anew") or claims())
     tokens.caller(token, digest)
     assert seen == ["anew"]
 
