@@ -195,6 +195,7 @@ def _pages(parts: Parts, desk: Desk) -> APIRouter:
         access=parts.access,
         sessions=Sessions(parts.pseudonyms.key_for("sessions"), tls=settings.behind_tls),
         refresh_seconds=settings.worklist_seconds,
+        mlflow=settings.mlflow_page or "",
     ).router()
 
 

@@ -22,6 +22,7 @@ from service.hub import Desk
 from service.hub.queries import Wanted
 from service.identifiers import may_be_score_id
 from service.pages.desk import Json, Models, Patient, Places, Said
+from service.pages.evaluation import compare, read_monitor
 from service.parts import Parts
 from service.problems import unavailable
 from service.record import AuditRow, FeedbackRow
@@ -30,6 +31,8 @@ from service.supply import Shelf
 from service.wire_live import RefusedInpatient, WorklistAnswer, WorklistEntry
 
 PAGES: Final = "pages"
+MONITOR: Final = "monitor/monitor.json"
+"""Where ``homeward monitor`` leaves what it found, in HOMEWARD_VAR."""
 RETRY_SECONDS: Final = 2
 _HORIZONS: Final = ("7", "14", "21")
 
@@ -104,8 +107,14 @@ class Front:
     async def models(self) -> Models:
         """Champion and challenger."""
         shelves = [("Champion", self._parts.shelf), ("Challenger", self._parts.challenger)]
+        settings = self._parts.settings
+        now = self._hub.live.now()  # the record goes by the wall, also in a replay
+        look = partial(compare, self._parts.record, now=now, capacity=settings.hub_capacity)
         return Models(
-            served=[(title, _facts(shelf)) for title, shelf in shelves if shelf.model is not None]
+            served=[(title, _facts(shelf)) for title, shelf in shelves if shelf.model is not None],
+            compared=await self._read(look),
+            monitor=await asyncio.to_thread(read_monitor, settings.var / MONITOR),
+            at=to_moment(now),
         )
 
     # ---- the parts of a patient ------------------------------------------------------------------
@@ -222,6 +231,7 @@ def _facts(shelf: Shelf) -> Mapping[str, str]:
         return {}
     trained = model.provenance
     return {
+        "Name": model.name.name,
         "Version": model.name.version or "not registered",
         "Alias": model.name.alias or "none",
         "Loaded from": model.origin,

@@ -70,6 +70,14 @@ def file_or_https(text: str) -> str:
     return text
 
 
+def link(text: str) -> str:
+    """Read an address that a page may link to."""
+    address = urlsplit(text)
+    if address.scheme not in {"http", "https"} or not address.hostname or address.password:
+        raise ValueError  # a link with a password shows it; one of another kind may run
+    return text.rstrip("/")
+
+
 def about(meaning: str, expected: str, read: Callable[[str], Any] = some_text) -> dict[str, Any]:
     """Metadata of a setting: what it means, what is expected, how its text is read."""
     return {"meaning": meaning, "expected": expected, "read": read}

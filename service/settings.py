@@ -1,7 +1,6 @@
 """One frozen object from ``HOMEWARD_*`` variables; a name that is not here stops the start.
 
-Secrets come from files or from the environment, and are never shown: ``Settings`` holds where a
-secret is, not what it is (a database password in a URL is the exception, kept out of ``repr``).
+Secrets come from files; a password in a database's address is the exception, kept out of ``repr``.
 """
 
 from __future__ import annotations
@@ -51,6 +50,10 @@ class Settings:
         default=None,
         repr=False,
         metadata=about("MLflow server or store (default: a local SQLite store)", "an address"),
+    )
+    mlflow_page: str | None = field(
+        default=None,
+        metadata=about("MLflow as browsers find it, for links", "an address", kinds.link),
     )
     database_url: str | None = field(
         default=None,
@@ -175,16 +178,14 @@ class Settings:
     )
     unaudited_answers: bool = field(
         default=False,
-        metadata=about(
-            "Whether to answer when the audit cannot be written", "yes or no", yes_or_no
-        ),
+        metadata=about("Whether to answer without a working audit", "yes or no", yes_or_no),
     )
     trackers_file: Path | None = field(
         default=None, metadata=about("Trackers that `homeward relay` tells", "a file", path)
     )
     max_body_mib: int = field(
         default=16,
-        metadata=about("Largest request body, in MiB", "a whole number from 1", positive),
+        metadata=about("Largest request body, MiB", "a whole number from 1", positive),
     )
     otlp_endpoint: str | None = field(
         default=None,

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from service.answering import Asker, answer_scores
+from service.answering import Asker, ServedModel, answer_scores
 from service.logs import LOGGER, whereabouts
-from service.record import AuditUnavailable
+from service.record import AuditRow, AuditUnavailable
 
 if TYPE_CHECKING:
     from service.metrics import Metrics
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_WAITING: Final = 64
 MOST_BYTES: Final = 16 * 1024 * 1024
+
+Work = Callable[[ServedModel], Sequence[AuditRow]]
 
 _log = logging.getLogger(LOGGER)
 
@@ -46,7 +49,7 @@ class Shadow:
         self._champion = champion
         self._audit = audit
         self._metrics = metrics
-        self._waiting: asyncio.Queue[tuple[bytes, Asker]] = asyncio.Queue(MOST_WAITING)
+        self._waiting: asyncio.Queue[tuple[Work, int]] = asyncio.Queue(MOST_WAITING)
         self._bytes = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="shadow")
 
@@ -59,13 +62,25 @@ class Shadow:
         asker : Asker
             Of the answer that was given.
         """
+        self.put(partial(_answered, body, replace(asker, mode="shadow")), size=len(body))
+
+    def put(self, work: Work, *, size: int = 0) -> None:
+        """Take what makes rows for the record from the challenger; never waits.
+
+        Parameters
+        ----------
+        work : callable
+            Blocks; from the challenger to rows in the mode ``shadow``.
+        size : int
+            Bytes that it holds until it is done.
+        """
         if not self._is_another():
             return
-        if self._waiting.full() or self._bytes + len(body) > MOST_BYTES:
+        if self._waiting.full() or self._bytes + size > MOST_BYTES:
             self._metrics.shadow_drops.inc()
             return
-        self._bytes += len(body)
-        self._waiting.put_nowait((body, replace(asker, mode="shadow")))
+        self._bytes += size
+        self._waiting.put_nowait((work, size))
 
     def _is_another(self) -> bool:
         challenger, champion = self._challenger.model, self._champion.model
@@ -77,24 +92,28 @@ class Shadow:
         """Score what waits, one request at a time, until cancelled."""
         try:
             while True:
-                body, asker = await self._waiting.get()
-                self._bytes -= len(body)
-                await self._score(body, asker)
+                work, size = await self._waiting.get()
+                self._bytes -= size
+                await self._score(work)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _score(self, body: bytes, asker: Asker) -> None:
+    async def _score(self, work: Work) -> None:
         model = self._challenger.model
         if model is None:
             return
-        answer = partial(answer_scores, body, model, asker, reasons=0)
         try:
-            done = await asyncio.get_running_loop().run_in_executor(self._thread, answer)
-            await self._audit.append(done.audit)
+            loop = asyncio.get_running_loop()
+            rows = await loop.run_in_executor(self._thread, work, model)
+            await self._audit.append(rows)
         except AuditUnavailable:
             self._metrics.shadow_drops.inc()
         except Exception as error:  # noqa: BLE001 - whatever a challenger does, answers go on
             self._metrics.shadow_failures.inc()
             _log.error("challenger failed", extra={"fields": whereabouts(error)})
         else:
-            self._metrics.shadow_scores.inc(len(done.answer.scores))
+            self._metrics.shadow_scores.inc(sum(row.score_id is not None for row in rows))
+
+
+def _answered(body: bytes, asker: Asker, model: ServedModel) -> list[AuditRow]:
+    return answer_scores(body, model, asker, reasons=0).audit

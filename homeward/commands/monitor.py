@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from training.monitor.look import Expected
 
 
-@click.command(epilog="Example: homeward monitor --out var/monitor  (before go-live: --shadow)")
+@click.command(epilog="Example: homeward monitor --days 365  (before go-live: --shadow)")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("var/monitor"),
-    show_default=True,
-    help="Folder for monitor.html, .json and .prom, or shadow.html and .json.",
+    help="Folder for monitor.html, .json and .prom, or shadow.html and .json; default: monitor in "
+    "HOMEWARD_VAR, where the page of the model looks.",
 )
 @click.option("--days", type=click.IntRange(7, 3660), default=365, show_default=True)
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="As known then; now if not given.")
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--no-run", is_flag=True, help="Do not log an MLflow run.")
 @json_option
 def command(  # noqa: PLR0917 - click hands options over by name
-    out: Path,
+    out: Path | None,
     days: int,
     at: datetime | None,
     shown_from: datetime | None,
@@ -79,6 +78,7 @@ def command(  # noqa: PLR0917 - click hands options over by name
     from training.monitor.look import Settings, look
 
     places, report = Places.from_environment(), reporter()
+    out = out or places.settings.var / "monitor"
     until = int(at.timestamp() * 1e6) if at else time.time_ns() // 1000
     report("reading the record and the live store")
     columns, events = _read(places, since=until - days * 86_400_000_000, until=until)

@@ -18,13 +18,13 @@ from homeward.places import Places
     "--monitor",
     "found",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("var/monitor/monitor.json"),
-    show_default=True,
-    help="What homeward monitor wrote.",
+    help="What homeward monitor wrote; default: monitor/monitor.json in HOMEWARD_VAR.",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (configs/default.toml).")
 @json_option
-def command(data: Path, if_needed: bool, found: Path, config: Path | None, as_json: bool) -> None:
+def command(
+    data: Path, if_needed: bool, found: Path | None, config: Path | None, as_json: bool
+) -> None:
     """Train a challenger on DATA and leave promotion to the gates.
 
     The new version gets the alias challenger: a service with HOMEWARD_CHALLENGER_URI lets it score
@@ -36,12 +36,13 @@ def command(data: Path, if_needed: bool, found: Path, config: Path | None, as_js
     from training.recipe import train
     from training.tracking import Tracker
 
+    places = Places.from_environment()
+    found = found or places.settings.var / "monitor" / "monitor.json"
     reasons = _breaches(found) if if_needed else ["asked for"]
     if not reasons:
         text = "Not needed: the last monitor found no broken limit."
         show({"trained": False, "reasons": []}, text, as_json=as_json)
         return
-    places = Places.from_environment()
     tracker = Tracker.open(places.artifacts)
     settings = TrainingConfig.read(config) if config else TrainingConfig()
     trained = train(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from feature_store.clock import to_moment
 from feature_store.live.census import Present
 from feature_store.live.spell_index import Inpatient
 from service import wire
+from service.answering import ServedModel
 from service.hub.live import Live
 from service.hub.present import (
     Facts,
@@ -103,6 +104,16 @@ def make_board(
         newest=_newest(present),
     )
     return board, morning, [*scored.rows, *before]
+
+
+def shadow_rows(live: Live, asking: Asking, at: int, challenger: ServedModel) -> list[AuditRow]:
+    """What another model says of everybody on a board, for the record alone; blocks."""
+    present = live.census.question(at)
+    names = dict.fromkeys((one.spell_id for one in present.inpatients), "")
+    asker = replace(asking.asker, mode="shadow")
+    return score_present(
+        replace(asking, model=challenger, asker=asker, reasons=0), present, names
+    ).rows
 
 
 def _newest(present: Present) -> dict[str | None, int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from feature_store.clock import SECOND
 from service.access import Caller
 from service.answering import Asker, ServedModel
-from service.hub.board import Board, make_board
+from service.hub.board import Board, make_board, shadow_rows
 from service.hub.live import Live
 from service.hub.noticeboard import Seal
 from service.hub.queries import Wanted
@@ -21,6 +22,7 @@ from service.scores import keep_account, model_of
 from service.wire_live import WorklistAnswer, WorklistEntry
 
 WORKLIST: Final = "/v1/worklist"
+SHADOW_SECONDS: Final = 3600
 SPELL_SCORE: Final = "/v1/spells/{spell_id}/score"
 
 
@@ -36,6 +38,7 @@ class Desk:
     def __init__(self, parts: Parts, live: Live) -> None:
         self._parts = parts
         self.live = live
+        self._shadowed_at = 0
         settings = parts.settings
         seal = Seal(parts.pseudonyms.key_for("worklist"))
         self._rounds = Rounds(live, seal, seconds=settings.worklist_seconds)
@@ -68,8 +71,18 @@ class Desk:
         if at is not None:  # the past is read anew each time, as it was known then
             board, _ = await self._made(asking, Morning(), at=at)
             return board
-        make = partial(self._made, asking, at=now)
+        make = partial(self._made_and_shadowed, asking, at=now)
         return await self._rounds.board(asking.model, now, make)
+
+    async def _made_and_shadowed(
+        self, asking: Asking, morning: Morning, *, at: int
+    ) -> tuple[Board, Morning]:
+        """Let a challenger score the same patients, once an hour: enough to compare the two."""
+        made = await self._made(asking, morning, at=at)
+        if at - self._shadowed_at >= SHADOW_SECONDS * SECOND:
+            self._shadowed_at = at
+            self._parts.shadow.put(partial(shadow_rows, self.live, asking, at))
+        return made
 
     async def _made(self, asking: Asking, morning: Morning, *, at: int) -> tuple[Board, Morning]:
         capacity = self._parts.settings.hub_capacity

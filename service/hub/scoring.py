@@ -160,6 +160,7 @@ def _told(asking: Asking, at: int, latency_us: int) -> Answer:
         model_version=model.name.version,
         model_hash=model.checksum,
         feature_set_hash=model.feature_set_hash,
+        mode=asker.mode,
     )
 
 

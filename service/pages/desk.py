@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
+
+from service.pages.evaluation import Compared
 
 if TYPE_CHECKING:
     from service.access import Caller
@@ -59,18 +62,24 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """The model that is served, the one behind it, and what their scores came to.
+    """The model that is served, the one behind it, and how they do.
 
     Parameters
     ----------
     served : sequence of (str, mapping)
         Title (champion, challenger) and facts by name, in one order for all.
-    lived : sequence of mapping
-        ``version, days, due, foreseen, happened``.
+    compared : Compared or None
+        Both on the same patients; None while nothing of a challenger is on the record.
+    monitor : mapping or None
+        What ``homeward monitor`` last found.
+    at : datetime
+        Now.
     """
 
     served: Sequence[tuple[str, Mapping[str, str]]]
-    lived: Sequence[Json] = field(default_factory=tuple)
+    compared: Compared | None = None
+    monitor: Json | None = None
+    at: datetime
 
 
 class Desk(Protocol):

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from service.access import Access, Caller, Scope, allow
 from service.envelope import INFO
-from service.pages import panel, view
+from service.pages import evaluation, panel, view
 from service.pages.answers import page
 from service.pages.desk import Desk
 from service.pages.doors import add_doors
@@ -115,9 +115,11 @@ class Pages:
             request,
             "model.html",
             **self._around(request, caller, "model"),
-            models=[{"title": title} for title, _ in found.served],
+            models=[_model(title, of) for title, of in found.served],
             facts=[(name, [of.get(name, "not told") for _, of in found.served]) for name in names],
-            lived=found.lived,
+            compared=evaluation.compared(found.compared),
+            days=evaluation.DAYS,
+            monitor=evaluation.monitored(found.monitor, found.at),
             mlflow=self.mlflow,
         )
 
@@ -158,3 +160,13 @@ class Pages:
             "here": here,
             "may_feed_back": Scope.FEEDBACK in caller.scopes,
         }
+
+
+def _model(title: str, facts: Mapping[str, str]) -> dict[str, str]:
+    """Title, name and version; no version of a model that is not registered."""
+    version = facts["Version"]
+    return {
+        "title": title,
+        "name": facts["Name"],
+        "version": version if version.isdigit() else "",
+    }

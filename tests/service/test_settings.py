@@ -20,6 +20,7 @@ def test_every_setting_is_read():
         "HOMEWARD_CHALLENGER_URI": "models:/long-stay@challenger",
         "HOMEWARD_MODEL_CHECK_SECONDS": "10",
         "HOMEWARD_MLFLOW_TRACKING_URI": "http://127.0.0.1:5000",
+        "HOMEWARD_MLFLOW_PAGE": "https://mlflow.example/",
         "HOMEWARD_DATABASE_URL": "sqlite:////data/h.db",
         "HOMEWARD_VAR": "/data",
         "HOMEWARD_API_KEYS_FILE": "/run/keys.json",

@@ -31,6 +31,7 @@ function order() {
 
 function prepare() {
   for (const part of document.querySelectorAll(".hw-scripted")) part.hidden = false;
+  document.getElementById("show").hidden = true; // choosing is enough
   const [find, sort, act] = ["find", "sort", "act"].map((id) => document.getElementById(id));
   find.value = wanted.find;
   sort.value = wanted.sort;

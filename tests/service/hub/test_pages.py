@@ -1,6 +1,7 @@
 """The pages on a real store, model and record: what the list says, the API says too."""
 
 import re
+import time
 
 import pytest
 
@@ -61,3 +62,26 @@ def test_a_score_that_is_not_there_is_a_page_not_a_fault(filled):
     answer = filled.get("/worklist/score/0198aaaa-0000-7000-8000-000000000000")
     assert answer.status_code == 404
     assert "text/html" in answer.headers["content-type"]
+
+
+def test_a_challenger_scores_the_same_list_and_the_page_compares_them(
+    trust, make_client, real_model, bundle_folder
+):
+    hub = make_client(
+        real_model,
+        challenger_uri=str(bundle_folder),
+        least_completeness=0.0,
+        stale_hours=24 * 30,
+    )
+    for number in range(3):
+        trust.add(hub, trust.stay(f"C{number}", trust.now - 2 * DAY))
+    assert "No challenger has scored" in hub.get("/worklist/model").text
+    trust.worklist(hub)
+    for _ in range(100):
+        page = hub.get("/worklist/model").text
+        if "On the same patients" in page and "No challenger has scored" not in page:
+            break
+        time.sleep(0.05)
+    rows = re.findall(r'<th scope="row">(\d+)\+ nights</th><td>(\d+)</td><td>(\d+)</td>', page)
+    assert ("14", "3", "3") in rows
+    assert "+0 to +0" in page or "-0 to +0" in page  # the same model under two names

@@ -1,7 +1,9 @@
 """Pages over a desk that is made up, served over real HTTP where a browser is needed."""
 
+import copy
 import socket
 import threading
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from fastapi import FastAPI
 from service.access import OpenAccess
 from service.envelope import Envelope
 from service.metrics import Metrics
+from service.pages.agreement import Agreement
 from service.pages.desk import Models, Patient, Places
+from service.pages.evaluation import Compared
 from service.pages.routes import Pages
 from service.pages.session import Sessions
 
@@ -22,6 +26,19 @@ REASONS = [
     ("Age", "84 years", False, None, "longer"),
     ("NEWS2 score", "2", False, None, "shorter"),
 ]
+
+
+MONITOR = {
+    "at": "2026-07-13T05:00:00+00:00",
+    "state": "watch",
+    "synthetic": True,
+    "findings": [{"about": "calibration", "state": "ok", "text": "As foreseen: 1.02."}],
+    "calibration": [
+        {"who": "all", "horizon": 7, "outcomes": 300, "came_about": 102, "foreseen": 100.0}
+        | {"ratio": 1.02, "longer": {"alarm_at": None}, "shorter": {"alarm_at": "2026-07-01"}}
+    ],
+    "drift": [{"name": "news2_latest", "state": "watch", "index": 0.2}],
+}
 
 
 def make_score(number, days_so_far, chance):
@@ -87,6 +104,7 @@ class MadeUp:
     def __init__(self, entries, *, stale=False, synthetic=True):
         self.entries, self.stale, self.synthetic = entries, stale, synthetic
         self.said, self.down = [], None
+        self.compared, self.monitor = True, copy.deepcopy(MONITOR)
 
     async def worklist(self, caller, site, ward):
         if self.down:
@@ -148,10 +166,25 @@ class MadeUp:
         self.said.append(said)
 
     async def models(self):
-        champion = {"Version": "3", "Trained on": "2026-01 to 2026-05"}
+        champion = {"Name": "long-stay", "Version": "3", "Trained on": "2026-01 to 2026-05"}
+        challenger = {"Name": "long-stay", "Version": "4"}
+        both = Agreement(
+            days=7,
+            scores=120,
+            patients=30,
+            champion=0.41,
+            challenger=0.44,
+            low=-0.1,
+            high=0.16,
+            close=0.93,
+            same_side=0.97,
+        )
         return Models(
-            served=[("Champion", champion), ("Challenger", {"Version": "4"})],
-            lived=[{"version": "3", "days": 7, "due": 120, "foreseen": "4 in 10", "happened": 51}],
+            served=[("Champion", champion), ("Challenger", challenger)],
+            compared=self.compared
+            and Compared(champion=["3"], challenger=["4"], agreements=[both], shared=(0.85, 12)),
+            monitor=self.monitor,
+            at=datetime.fromisoformat(AT),
         )
 
 
