@@ -135,8 +135,8 @@ class Oracle:
 
     def _run(self, matrix: Float64, days_so_far: Int64, *, explain: bool) -> Outcome:
         n, (features, boundaries, segments) = len(days_so_far), self._sizes
-        held = [self._ahead_of(day) for day in days_so_far.tolist()]
-        ahead = np.array([0 if one is None else one.address for one in held], np.uint64)
+        features *= explain  # nobody asked: no room, nothing to put back in order
+        ahead = self._all_ahead(days_so_far)
         widths = (
             2 * max(boundaries, segments + 1, len(QUANTILES)),  # x
             *(boundaries, boundaries, 1, 1, segments, len(QUANTILES)),
@@ -167,6 +167,15 @@ class Oracle:
             base,
             log_odds,
         )
+
+    def _all_ahead(self, days: Int64) -> NDArray[np.uint64]:
+        """Where the intervals ahead of each row lie; looked up once a day."""
+        if days.size == 1:  # one patient: sorting would cost more than it saves
+            each, place = days, np.zeros(1, np.intp)
+        else:
+            each, place = np.unique(days, return_inverse=True)
+        held = [self._ahead_of(day) for day in each.tolist()]
+        return np.array([one.address if one else 0 for one in held], np.uint64)[place.ravel()]
 
     def _ahead_of(self, day: int) -> Laid | None:
         """Intervals ahead of a spell of so many days; None beyond the grid."""
