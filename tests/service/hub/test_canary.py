@@ -38,6 +38,17 @@ def patient(mark):
     return json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
 
 
+def hook(mark):
+    """A call of a CDS client with a mark wherever a person's words can stand."""
+    context = {"userId": f"Practitioner/{mark}", "patientId": mark, "encounterId": "e"}
+    token = {"access_token": mark, "token_type": "Bearer", "subject": mark}
+    bundle = json.loads(patient(mark))
+    sent = {"patient": bundle["entry"][0]["resource"] | {"id": mark}, "conditions": bundle}
+    more = {"fhirServer": f"https://{mark}.example", "fhirAuthorization": token, "prefetch": sent}
+    call = {"hook": "patient-view", "hookInstance": mark, "context": context}
+    return json.dumps(call | more)
+
+
 def calls(trust):
     good = json.dumps({"events": trust.stay("1", trust.now)})
     for mark in MARKS:
@@ -53,6 +64,12 @@ def calls(trust):
         for sent in (patient(mark), patient(mark)[:-9], patient(mark).replace("gender", mark)):
             yield "POST", "/fhir/$score", FHIR, sent
         yield "GET", f"/fhir/RiskAssessment?encounter={mark * 12}", {}, None
+        for call in (hook(mark), hook(mark)[:-9], hook(mark).replace("hookInstance", mark)):
+            yield "POST", "/cds-services/homeward-long-stay", JSON, call
+        said = {"card": mark, "outcome": "overridden", "overrideReason": {"userComment": mark}}
+        feedback = json.dumps({"feedback": [said]})
+        yield "POST", "/cds-services/homeward-long-stay/feedback", JSON, feedback
+        yield "POST", f"/cds-services/{mark}", JSON, "{}"
         yield "GET", f"/fhir/RiskAssessment?patient=1&{mark}={mark}", {}, None
         yield "GET", f"/fhir/RiskAssessment/{mark}", {}, None
         yield "POST", "/v1/adt", HL7, mark
@@ -72,7 +89,7 @@ def test_no_mark_shows_in_an_answer_the_log_or_the_metrics(trust, one_hub, log):
         statuses.add(answer.status_code)
         if "|ACK" not in answer.text:  # an acknowledgement names its sender and its message
             shown.append(answer.text)
-    assert statuses == {200, 404, 415, 422}
+    assert statuses == {200, 404, 412, 415, 422}
     everything = "\n".join([*shown, log(), one_hub.get("/metrics").text]).lower()
     for mark in MARKS:
         assert mark.lower() not in everything
