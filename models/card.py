@@ -81,6 +81,7 @@ def make_card(
         "title": f"Model card: {name}",
         "name": name,
         "synthetic": bool(provenance["synthetic"]),
+        "too_small": provenance.get("too_small", ""),
         "intended_purpose": INTENDED_PURPOSE,
         "log_odds": LOG_ODDS,
         "scope": {

@@ -11,11 +11,29 @@ SYNTHETIC: Final = (
     "SYNTHETIC DATA: this model learnt from a simulated hospital. It must not be used for patients."
 )
 
+_TOO_SMALL: Final = (
+    "TOO SMALL A SAMPLE: below the least that Homeward asks for: {}. Its chances are guesswork; it "
+    "may be looked at, not used for patients."
+)
+
 Lines = list[tuple[str, str]]
 """Items of a section: name and text."""
 
 _NOT_PEOPLE: Final = frozenset({"elapsed", "month"})
 """Groupings of snapshots that say nothing of who the patient is."""
+
+
+def warnings_of(papers: Mapping[str, Any]) -> list[str]:
+    """What must be said before anything else of a model.
+
+    Parameters
+    ----------
+    papers : mapping
+        Its card or its provenance.
+    """
+    told = [SYNTHETIC] if papers["synthetic"] else []
+    small = papers.get("too_small", "")
+    return [*told, _TOO_SMALL.format(small)] if small else told
 
 
 def performance(evaluation: Mapping[str, Any]) -> Lines:
@@ -181,8 +199,7 @@ def caveats(evaluation: Mapping[str, Any], provenance: Mapping[str, Any]) -> Lin
             ),
         ),
     ]
-    if provenance["synthetic"]:
-        lines.insert(0, ("Synthetic", SYNTHETIC))
+    lines = [*(("Not for patients", warning) for warning in warnings_of(provenance)), *lines]
     if provenance["clock"] == "order":
         lines.append(
             (

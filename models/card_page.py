@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.card import check_card
-from models.card_findings import SYNTHETIC
+from models.card_findings import warnings_of
 from models.page import definitions, heading, page, table, warning
 
 
@@ -28,5 +28,5 @@ def card_page(card: Mapping[str, Any]) -> str:
         ("Item", "Asks for", "Answered"),
         ((row["item"], row["about"], row["where"]) for row in card["tripod_ai"]),
     )
-    told = [warning(SYNTHETIC)] if card["synthetic"] else []
+    told = map(warning, warnings_of(card))
     return page(card["title"], *told, *sections, heading("TRIPOD+AI"), tripod)

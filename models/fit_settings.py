@@ -36,6 +36,8 @@ class FitSettings:
     never_shorter : tuple of str
         Features of which a higher value may never raise the hazard of leaving, all else equal
         (docs/training.md says at what cost). Numbers only.
+    least_spells : int
+        Spells that ended, below which no trees are grown.
     most_rows : int
         Person-intervals above which they are thinned by chance, which bounds memory.
     rows_a_tree : int
@@ -55,6 +57,7 @@ class FitSettings:
     category_smoothing: float = 100.0
     category_l2: float = 100.0
     never_shorter: tuple[str, ...] = ()
+    least_spells: int = 100
     most_rows: int = 4_000_000
     rows_a_tree: int = 1_000_000
     seed: int = 20260114

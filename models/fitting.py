@@ -22,9 +22,6 @@ from models.trees import Trees
 
 __all__ = ["FitSettings", "fit", "snapshot_weights"]
 
-LEAST_EXITS: Final = 100
-"""Ended spells below which nothing is fitted."""
-
 LEAST_DEATHS: Final = 50
 """Deaths below which the chance of death is left unknown."""
 
@@ -68,7 +65,7 @@ def fit(
     first = np.unique(snapshots.spell_id, return_index=True)[1]
     grid = choose_grid(outcomes.take(first))
     risks = thin(risks_of(grid, snapshots.days_so_far, outcomes), chosen)
-    _check(grid, risks, snapshots)
+    _check(grid, risks, snapshots, least=chosen.least_spells)
     weight = snapshot_weights(snapshots)
     encoding, columns = learn_encoding(matrix, feature_set, risks, weight, snapshots.subject_id)
     spells = np.unique(snapshots.spell_id).size
@@ -106,11 +103,11 @@ def snapshot_weights(snapshots: Snapshots) -> Float64:
     return np.asarray(1.0 / np.sqrt(1.0 + snapshots.days_so_far))
 
 
-def _check(grid: Grid, risks: Risks, snapshots: Snapshots) -> None:
+def _check(grid: Grid, risks: Risks, snapshots: Snapshots, *, least: int) -> None:
     exits = np.unique(snapshots.spell_id[risks.row[risks.left]]).size
-    if exits < LEAST_EXITS:
+    if exits < least:
         msg = (
-            f"training: at least {LEAST_EXITS} spells that ended expected, got {exits}; "
+            f"training: at least {least} spells that ended expected, got {exits}; "
             "give a longer period"
         )
         raise BadInput(msg)

@@ -66,6 +66,13 @@ def failed(gates: list[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate.verdict is Verdict.FAIL]
 
 
+def _learnt(case: Case) -> list[Gate]:
+    name, small = "enough to learn from", case.bundle.provenance.get("too_small", "")
+    if small:
+        return [Gate(name, Verdict.FAIL, f"below the least that Homeward asks for: {small}")]
+    return [Gate(name, Verdict.PASS, "no part of the data is below the least size")]
+
+
 def _judged(case: Case) -> list[Gate]:
     horizon = case.bundle.evaluation["horizons"].get(FIRST)
     if horizon is None:
@@ -199,6 +206,7 @@ def _champion(case: Case) -> list[Gate]:
 
 
 CHECKS: Final[tuple[Callable[[Case], list[Gate]], ...]] = (
+    _learnt,
     _judged,
     _baselines,
     _calibration,

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
 
 from feature_store.dataset import Dataset
 from feature_store.definitions import FeatureSet
@@ -16,11 +13,9 @@ from training.config import TrainingConfig
 from training.firewall import find_suspects, refuse_leaks
 from training.leaks import Suspect
 from training.material import Material, choose_features, gather
+from training.size import sides_of
 from training.split import Part, Split, split_spells
 from training.survey import Survey, survey
-
-LEAST_EVENTS: Final = 50
-"""Training spells on each side of the first horizon below which nothing sound can be learnt."""
 
 Report = Callable[[str], None]
 
@@ -75,7 +70,7 @@ def prepare(
     feature_set = choose_features(found, split, config.features)
     report(f"computing {len(feature_set)} features")
     materials = gather(found, split, feature_set)
-    _check(materials[Part.TRAIN])
+    _check(materials[Part.TRAIN], config.split.least_spells // 2)
     suspects = find_suspects(found, materials, feature_set, config.firewall)
     refuse_leaks(suspects, feature_set, config.firewall)
     return Prepared(found, split, feature_set, materials, suspects)
@@ -90,15 +85,12 @@ def _parted(dataset: Dataset, config: TrainingConfig, report: Report) -> tuple[S
     )
 
 
-def _check(material: Material) -> None:
+def _check(material: Material, least: int) -> None:
     first = min(LONG_STAY_DAYS)
-    target = material.target(first)
-    long, short = (
-        np.unique(material.snapshots.spell_id[target == side]).size for side in (1.0, 0.0)
-    )
-    if min(long, short) < LEAST_EVENTS:
+    long, short = sides_of(material)
+    if min(long, short) < least:
         msg = (
-            f"training: at least {LEAST_EVENTS} training spells on each side of {first} midnights "
+            f"training: at least {least} training spells on each side of {first} midnights "
             f"expected, got {long} that reached it and {short} that did not; give a longer period"
         )
         raise BadInput(msg)

@@ -16,6 +16,7 @@ from feature_store.manifest import Manifest
 from models.stay import StayModel
 from training.config import TrainingConfig
 from training.material import Material
+from training.size import too_small
 from training.split import Part, Split
 from training.survey import Survey
 
@@ -44,6 +45,7 @@ def provenance_of(
         "until": {part.value: moment for part, moment in split.until.items()},
         "spells": split.counts,
         "snapshots": {part.value: len(material) for part, material in materials.items()},
+        "too_small": too_small(split, materials[Part.TRAIN]),
         "dropped": dict(split.dropped),
         "refused": found.refused,
         "features_hash": model.feature_set.hash,

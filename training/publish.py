@@ -79,6 +79,7 @@ def publish_model(run: Run, bundle: Bundle, more: Mapping[str, str] | None = Non
             for key in ("data_hash", "features_hash", "config_hash", "code", "seed")
         },
         **_leak_tags(provenance["leaks"]),
+        **({"homeward.too_small": small} if (small := provenance["too_small"]) else {}),
     }
     run.set_tags(tags)
     with tempfile.TemporaryDirectory(prefix="homeward.") as aside:
@@ -104,7 +105,12 @@ def columns_of(bundle: Bundle) -> tuple[str, ...]:
 
 def _description(provenance: Mapping[str, Any]) -> str:
     told = f"Trained on {provenance['source']}, {sum(provenance['spells'].values())} spells."
-    return f"SYNTHETIC DATA, not for patients. {told}" if provenance["synthetic"] else told
+    warnings = [
+        f"{what}, not for patients."
+        for what, told_so in (("SYNTHETIC DATA", "synthetic"), ("TOO SMALL A SAMPLE", "too_small"))
+        if provenance[told_so]
+    ]
+    return " ".join([*warnings, told])
 
 
 def _write_files(folder: Path, findings: Findings) -> None:

@@ -232,6 +232,7 @@ def _told(figures: Mapping[str, Estimate]) -> dict[str, Any]:
 def _noted(made: Bundle, parent: Bundle, told: Registered, table: Mapping[str, Any]) -> Bundle:
     """With parent and table in its papers."""
     kept = ("data_hash", "source", "until", "clock", "code", "spells", "period", "synthetic")
+    small = (papers.get("too_small", "") for papers in (parent.provenance, made.provenance))
     provenance = {
         **made.provenance,
         "parent": {
@@ -242,6 +243,8 @@ def _noted(made: Bundle, parent: Bundle, told: Registered, table: Mapping[str, A
         },
     }
     # Trees that grew on made-up patients stay made-up, wherever they were calibrated.
+    # Trees grown on too few stay so too.
+    provenance["too_small"] = next(filter(None, small), "")
     provenance["synthetic"] = made.provenance["synthetic"] or parent.provenance["synthetic"]
     evaluation = {**made.evaluation, "recalibration": dict(table)}
     card = make_card(

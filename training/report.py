@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from models.card_findings import SYNTHETIC, interval, off_words
+from models.card_findings import interval, off_words, warnings_of
 from models.judging import METRICS
 from models.page import definitions, heading, page, paragraph, picture, subheading, table, warning
 from training.baselines import NAMES
@@ -59,7 +59,7 @@ def report_page(
     """
     by_days = sorted(evaluation["horizons"].items(), key=lambda one: int(one[0]))
     evaluation = {**evaluation, "horizons": dict(by_days)}  # JSON sorts 14 before 7
-    parts = [warning(SYNTHETIC)] if card["synthetic"] else []
+    parts = [*map(warning, warnings_of(card))]
     parts += [paragraph(card["intended_purpose"]), *_overview(evaluation)]
     for days, horizon in evaluation["horizons"].items():
         parts += _horizon(days, horizon, plots.get(days, {}))

@@ -25,8 +25,6 @@ from training.config import SplitSettings
 
 DROPPED: Final = -1
 NO_SITE: Final = ""
-LEAST_SPELLS: Final = 100
-"""Spells of a part below which nothing sound can be learnt or judged."""
 
 
 class Part(StrEnum):
@@ -87,7 +85,7 @@ def split_spells(
     Raises
     ------
     BadInput
-        Fewer than ``LEAST_SPELLS`` spells in a part, or an unknown site to hold out.
+        Fewer than ``least_spells`` of the settings in a part, or an unknown site to hold out.
     """
     part, edges = _by_time(spells, settings)
     dropped = {}
@@ -96,7 +94,7 @@ def split_spells(
     dropped["of patients admitted again in a later part"] = _one_side_a_patient(part, spells)
     ends = (*edges, until) if clock.calendar else (until, until, until)
     split = Split(spells.spell_id, part, dict(zip(PARTS, ends, strict=True)), dropped)
-    _check(split)
+    _check(split, settings.least_spells)
     return split
 
 
@@ -113,8 +111,9 @@ def _by_time(spells: Spells, settings: SplitSettings) -> tuple[Int64, tuple[int,
     """Part of each spell by admission, and the admissions at which the later parts begin."""
     order = np.lexsort((spells.spell_id, spells.start))
     size = order.size
-    if size < len(PARTS) * LEAST_SPELLS:
-        msg = f"training: at least {len(PARTS) * LEAST_SPELLS} spells in scope expected, got {size}"
+    least = len(PARTS) * settings.least_spells
+    if size < least:
+        msg = f"training: at least {least} spells in scope expected, got {size}"
         raise BadInput(msg)
     first = round(size * settings.train)
     second = round(size * (settings.train + settings.calibration))
@@ -155,11 +154,11 @@ def _one_side_a_patient(part: Int64, spells: Spells) -> int:
     return int(early.sum())
 
 
-def _check(split: Split) -> None:
-    small = [f"{name} {count}" for name, count in split.counts.items() if count < LEAST_SPELLS]
+def _check(split: Split, least: int) -> None:
+    small = [f"{name} {count}" for name, count in split.counts.items() if count < least]
     if small:
         msg = (
-            f"training: at least {LEAST_SPELLS} spells in each part expected, got "
+            f"training: at least {least} spells in each part expected, got "
             f"{', '.join(small)}; "
             "give a longer period or other shares in [split]"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from models.card_findings import SYNTHETIC, interval
+from models.card_findings import interval
 from models.judging import METRICS
 from training.baselines import NAMES
 from training.comparison import better_words
@@ -32,10 +32,10 @@ def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     ]
 
 
-def evaluation_lines(evaluation: Mapping[str, Any], *, synthetic: bool) -> list[str]:
-    """Figures of each horizon with intervals, beside the baselines."""
+def evaluation_lines(evaluation: Mapping[str, Any], *, warnings: Iterable[str]) -> list[str]:
+    """Figures of each horizon with intervals, beside the baselines; warnings first."""
     held = evaluation["held_out"]
-    lines = [SYNTHETIC] if synthetic else []
+    lines = [*warnings]
     lines.append(
         f"Judged on {held['snapshots']} held-out snapshots of {held['spells']} spells "
         "(95 % intervals, bootstrap by patient)"
@@ -77,9 +77,9 @@ def _horizon_rows(
     return rows
 
 
-def recalibration_lines(table: Mapping[str, Any], *, synthetic: bool) -> list[str]:
-    """Frozen, recalibrated and refitted, side by side."""
-    lines = [SYNTHETIC] if synthetic else []
+def recalibration_lines(table: Mapping[str, Any], *, warnings: Iterable[str]) -> list[str]:
+    """Frozen, recalibrated and refitted, side by side; warnings first."""
+    lines = [*warnings]
     lines.append(f"Judged on the same {table['rows']} later snapshots (95 % intervals)")
     for days, columns in table["horizons"].items():
         lines += ["", f"Length of stay >= {days} midnights"]

@@ -30,6 +30,7 @@ def command(model: str, data: Path, by_site: bool, leave_one_site_out: bool, as_
     """
     from feature_store.dataset import open_dataset
     from models.bundle import load_bundle
+    from models.card_findings import warnings_of
     from models.registry import fetch_registered
     from training.judging import judge_registered
     from training.sites import leave_each_site_out
@@ -52,8 +53,9 @@ def command(model: str, data: Path, by_site: bool, leave_one_site_out: bool, as_
         report=reporter(),
     )
     evaluation = judged.findings.evaluation
+    papers = {**judged.findings.bundle.provenance, "synthetic": dataset.manifest.synthetic}
     lines = [f"{told.name} {told.version}: {judged.unseen}"]
-    lines += evaluation_lines(evaluation, synthetic=dataset.manifest.synthetic)
+    lines += evaluation_lines(evaluation, warnings=warnings_of(papers))
     lines += site_lines(evaluation) if by_site else []
     lines += left_out_lines(sites) if sites else []
     document = {

@@ -22,6 +22,7 @@ def command(model: str, data: Path, as_json: bool) -> None:
     """
     from feature_store.dataset import open_dataset
     from models.bundle import load_bundle
+    from models.card_findings import warnings_of
     from models.registry import fetch_registered
     from training.recalibration import recalibrate
     from training.summary import recalibration_lines
@@ -45,7 +46,7 @@ def command(model: str, data: Path, as_json: bool) -> None:
         "synthetic": synthetic,
         **made.table,
     }
-    lines = recalibration_lines(made.table, synthetic=synthetic)
+    lines = recalibration_lines(made.table, warnings=warnings_of(made.bundle.provenance))
     lines += [
         "",
         f"Run {made.run_id}, registered as version {made.version} of long-stay.",

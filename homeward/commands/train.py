@@ -86,6 +86,7 @@ def _document(trained: Trained) -> dict[str, Any]:
         "run_id": trained.run_id,
         "version": trained.version,
         "synthetic": trained.bundle.provenance["synthetic"],
+        "too_small": trained.bundle.provenance["too_small"],
         "figures": dict(trained.figures),
         "cost": dict(trained.cost),
         "evaluation": evaluation,
@@ -94,11 +95,12 @@ def _document(trained: Trained) -> dict[str, Any]:
 
 
 def _text(trained: Trained) -> str:
+    from models.card_findings import warnings_of
     from training.cost import cost_words
     from training.summary import evaluation_lines
 
     provenance = trained.bundle.provenance
-    lines = evaluation_lines(trained.bundle.evaluation, synthetic=provenance["synthetic"])
+    lines = evaluation_lines(trained.bundle.evaluation, warnings=warnings_of(provenance))
     dropped = [f"{count} spells {why}" for why, count in provenance["dropped"].items() if count]
     lines += [f"Dropped by the split: {', '.join(dropped)}"] if dropped else []
     lines += [

@@ -12,7 +12,7 @@ from feature_store.errors import BadInput
 from feature_store.outcome import Outcomes
 from feature_store.snapshots import Snapshots
 from models import fitting
-from models.fitting import LEAST_DEATHS, LEAST_EXITS, fit, snapshot_weights
+from models.fitting import LEAST_DEATHS, fit, snapshot_weights
 from models.grid import Risks
 from models.recalibrate import learn_calibration
 
@@ -134,16 +134,14 @@ def test_the_same_data_and_seed_give_the_same_bytes(training, raw_model, small):
 
 @pytest.mark.parametrize("size", [0, 50])
 def test_too_few_ends_are_refused_with_the_count(size, small):
-    with pytest.raises(
-        BadInput, match=rf"at least {LEAST_EXITS} spells that ended expected, got \d+"
-    ):
+    with pytest.raises(BadInput, match=r"at least 100 spells that ended expected, got \d+"):
         fit(*entrants(size, (100, 101)), feature_set=FRAIL, settings=small)
 
 
 def test_many_questions_about_few_spells_are_few_spells(small):
     matrix, asked, outcomes = entrants(60, (100, 101))
     rows = np.repeat(np.arange(60), 10)
-    with pytest.raises(BadInput, match=f"at least {LEAST_EXITS} spells"):
+    with pytest.raises(BadInput, match="at least 100 spells"):
         fit(matrix[rows], asked.take(rows), outcomes.take(rows), feature_set=FRAIL, settings=small)
 
 

@@ -39,6 +39,14 @@ def test_a_file_needs_only_what_it_changes(tmp_path):
     assert config.lightgbm.seed == 3
 
 
+def test_the_least_size_of_the_split_is_that_of_the_trees(tmp_path):
+    config = read(tmp_path, "[split]\nleast_spells = 30\n")
+    assert config.lightgbm.least_spells == 30
+    assert TrainingConfig.from_mapping(config.to_mapping()) == config
+    with pytest.raises(BadInput, match=r"least_spells belongs to \[split\]"):
+        read(tmp_path, "[lightgbm]\nleast_spells = 30\n")
+
+
 def test_mapping_goes_there_and_back():
     config = TrainingConfig(seed=9, split=SplitSettings(train=0.5, calibration=0.2, test=0.3))
     again = TrainingConfig.from_mapping(config.to_mapping())

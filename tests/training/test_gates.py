@@ -58,6 +58,15 @@ def verdicts(case):
     return {gate.name: gate.verdict for gate in check_gates(case)}
 
 
+def test_a_model_of_too_small_a_sample_fails(case):
+    small = {**case.bundle.provenance, "too_small": "train spells 99 (least 100)"}
+    found = check_gates(Case(replace(case.bundle, provenance=small)))
+    assert [(gate.name, gate.verdict) for gate in failed(found)] == [
+        ("enough to learn from", Verdict.FAIL)
+    ]
+    assert "train spells 99" in found[0].reason
+
+
 def test_a_sound_candidate_passes_every_gate(case):
     assert set(verdicts(case).values()) == {Verdict.PASS}
     assert all(gate.reason for gate in check_gates(case))

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from models.card_findings import interval
+from models.card_findings import SYNTHETIC, interval, warnings_of
 from training.gate import Gate, Verdict
 from training.plots import draw_plots
 from training.report import report_page
@@ -84,10 +84,10 @@ def test_plots_are_the_same_twice(found, tmp_path):
 
 
 def test_lines_say_synthetic_first(found):
-    lines = evaluation_lines(found[1], synthetic=True)
+    lines = evaluation_lines(found[1], warnings=[SYNTHETIC])
     assert lines[0].startswith("SYNTHETIC DATA")
     assert any("AUROC" in line and "(" in line for line in lines)
-    assert not evaluation_lines(found[1], synthetic=False)[0].startswith("SYNTHETIC")
+    assert not evaluation_lines(found[1], warnings=[])[0].startswith("SYNTHETIC")
     assert any("A " in line for line in site_lines(found[1]))
 
 
@@ -133,3 +133,11 @@ def test_the_findings_come_first_and_in_words(found):
     assert text.index("In short") < text.index("How to read the figures") < text.index("<h2")
     assert f"the first has the higher chance {area:.0%} of the time" in text
     assert "groups judged" in text
+
+
+def test_a_model_of_too_few_says_so_beside_the_rest():
+    told = warnings_of({"synthetic": True, "too_small": "train spells 99 (least 100)"})
+    assert told[0] == SYNTHETIC
+    assert "train spells 99 (least 100)" in told[1]
+    assert not warnings_of({"synthetic": False, "too_small": ""})
+    assert not warnings_of({"synthetic": False})  # a card from before there was such a line

@@ -120,6 +120,14 @@ def test_a_part_emptied_by_returning_patients_is_refused():
         split(spells(900, patients=40))
 
 
+def test_the_least_size_is_a_setting():
+    assert split(spells(150, patients=1500), least_spells=20).counts["calibration"] >= 20
+    with pytest.raises(BadInput, match="at least 60 spells in scope expected, got 59"):
+        split(spells(59, patients=1500), least_spells=20)
+    with pytest.raises(BadInput, match="least_spells of 20 or more"):
+        SplitSettings(least_spells=19)
+
+
 def test_everything_is_judged_or_what_came_later():
     found = spells(500, patients=500)
     assert everything(found, until=UNTIL).counts["test"] == 500

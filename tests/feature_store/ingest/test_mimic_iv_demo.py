@@ -17,7 +17,12 @@ from feature_store.nhs import NHS
 from feature_store.snapshots import daily_snapshots
 from feature_store.spells import find_spells
 from feature_store.vocabulary import FAMILIES, Availability, family_of
+from homeward.places import Places
 from homeward.shell import run
+from models.bundle import load_bundle
+from models.card_page import card_page
+from models.registry import fetch
+from training.tracking import Tracker
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "meds.md"
@@ -30,7 +35,10 @@ def ran(shared_data, tmp_path_factory):
     """The commands of the page in turn: where they wrote, and the exit code of each."""
     folder = tmp_path_factory.mktemp("mimic")
     commands = re.search(r"```sh\n(homeward ingest.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[1]
-    places = {"../shared/data/": f"{shared_data}/", "codebooks/": f"{ROOT / 'codebooks'}/"}
+    places = {
+        "../shared/data/": f"{shared_data}/",
+        **{f"{name}/": f"{ROOT / name}/" for name in ("codebooks", "configs")},
+    }
     codes = []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -48,9 +56,41 @@ def dataset(ran):
     return open_dataset(ran[0] / "var" / "mimic")
 
 
-def test_the_commands_run_and_training_on_so_few_is_refused(ran):
+def test_the_commands_run_and_nobody_promotes_a_model_of_so_few(ran):
     _, codes = ran
-    assert codes == [0, 2, 0]
+    assert codes == [0, 0, 3, 0]
+
+
+def test_without_the_setting_so_few_are_refused(ran, capsys, monkeypatch):
+    monkeypatch.chdir(ran[0])
+    assert run(["train", "var/mimic"]) == 2
+    assert "at least 300 spells in scope expected, got 271" in capsys.readouterr().err
+
+
+def test_run_version_and_card_say_that_it_is_too_small(ran, monkeypatch):
+    monkeypatch.chdir(ran[0])
+    places = Places.from_environment()
+    tracker = Tracker.open(places.artifacts)
+    bundle = load_bundle(fetch(f"models:/long-stay/{tracker.latest()}", places.bundles))
+    caveats = next(one for one in bundle.card["sections"] if one["heading"] == "Caveats")
+    assert caveats["items"][0]["text"].startswith("TOO SMALL A SAMPLE")
+    assert "calibration spells 23 (least 100)" in bundle.card["too_small"]
+    assert "TOO SMALL A SAMPLE" in card_page(bundle.card)
+    version = tracker.client.get_model_version("long-stay", tracker.latest())
+    assert version.tags["homeward.too_small"] == bundle.card["too_small"]
+    assert version.description.startswith("TOO SMALL A SAMPLE, not for patients.")
+
+
+def test_it_is_judged_with_an_interval_wide_enough_to_hold_chance_and_the_rule(ran, monkeypatch):
+    monkeypatch.chdir(ran[0])
+    places = Places.from_environment()
+    latest = Tracker.open(places.artifacts).latest()
+    evaluation = load_bundle(fetch(f"models:/long-stay/{latest}", places.bundles)).evaluation
+    assert set(evaluation["horizons"]) == {"7"}
+    area = evaluation["horizons"]["7"]["metrics"]["auroc"]
+    gap = evaluation["horizons"]["7"]["against"]["rule"]["auroc"]
+    assert area["high"] - area["low"] > 0.05
+    assert gap["low"] < 0 < gap["high"]
 
 
 def test_spells_and_outcomes_are_those_of_the_source(dataset):
