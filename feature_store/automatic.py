@@ -100,7 +100,7 @@ def derive_features(
     }
     derived = (
         feature
-        for seen in _families(events)
+        for seen in _families(events.current())
         if seen.family not in told and seen.family not in UNREAD
         for feature in _derive(seen, clock, labels or {})
     )

@@ -11,6 +11,7 @@ from feature_store.clock import clock_for, latest_clock
 from feature_store.definitions import FeatureSet
 from feature_store.events import Events
 from feature_store.kernel import address, load
+from feature_store.past import as_held
 from feature_store.plan import plan_of
 from feature_store.snapshots import Snapshots
 
@@ -30,7 +31,8 @@ def compute_features(events: Events, snapshots: Snapshots, feature_set: FeatureS
     Parameters
     ----------
     events : Events
-        Of at least the subjects asked about; others are ignored.
+        Of at least the subjects asked about; others are ignored. With ``held``, each snapshot is
+        answered from what held at its moment.
     snapshots : Snapshots
     feature_set : FeatureSet
 
@@ -39,6 +41,8 @@ def compute_features(events: Events, snapshots: Snapshots, feature_set: FeatureS
     ndarray of float64, shape (n_snapshots, n_features)
         Columns in the order of ``feature_set``; NaN is missing, never a default.
     """
+    if events.held is not None:
+        events, snapshots = as_held(events.in_order(), snapshots)
     answers = np.empty((len(snapshots), len(feature_set)))
     done = _compute(events, snapshots, feature_set, answers)
     if done == _DISORDERED:

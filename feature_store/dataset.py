@@ -2,6 +2,10 @@
 
 ``events/00000.parquet`` ... each hold whole subjects, in the order of :meth:`Events.in_order`, so a
 shard is a unit of work that needs no other shard: memory is bounded by the largest one.
+
+That is what holds in the end. What held for a while and was corrected, cancelled or of a patient
+who was then merged lies beside it in ``past/``, shard by shard, with the moments between which it
+held.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
 from feature_store.events import Events, concatenate
 from feature_store.manifest import Manifest
-from feature_store.table import SCHEMA, from_table
+from feature_store.table import HELD, SCHEMA, from_table, parted
 from feature_store.vocabulary import FAMILIES, family_of
 
 _TIMES: Final = ("time", "recorded_at")
@@ -33,6 +37,9 @@ _LAYOUT: Final[dict[str, Any]] = {
     "column_encoding": dict.fromkeys(_TIMES, "DELTA_BINARY_PACKED"),
 }
 """Times ascend and lie as differences: smaller than by zstd, read in three fifths of the time."""
+
+PAST: Final = "past"
+"""Folder of what held for a while alone."""
 
 _READ: Final = [name for name in SCHEMA.names if name != "text_value"]
 
@@ -59,9 +66,11 @@ class Dataset:
         """Event files, in order of subject."""
         return tuple(sorted((self.path / "events").glob("*.parquet")))
 
-    def read_shards(self, feature_set: FeatureSet | None = None) -> Iterator[Events]:
+    def read_shards(
+        self, feature_set: FeatureSet | None = None, *, past: bool = False
+    ) -> Iterator[Events]:
         """Events of one shard after another, as :func:`read_shard` gives them."""
-        return (read_shard(shard, feature_set) for shard in self.shards)
+        return (read_shard(shard, feature_set, past=past) for shard in self.shards)
 
     def read(self, feature_set: FeatureSet | None = None) -> Events:
         """All events at once, or those that features read: for datasets that fit in memory."""
@@ -78,7 +87,7 @@ class Dataset:
         }
 
 
-def read_shard(path: Path, feature_set: FeatureSet | None = None) -> Events:
+def read_shard(path: Path, feature_set: FeatureSet | None = None, *, past: bool = False) -> Events:
     """Events of one shard: whole subjects, in order.
 
     Parameters
@@ -87,22 +96,34 @@ def read_shard(path: Path, feature_set: FeatureSet | None = None) -> Events:
     feature_set : FeatureSet, optional
         Only the events that its features read: the others are dropped while they are a number of
         a code, before anything else of them is looked at. None for all events.
+    past : bool
+        With what held for a while alone (``Events.held``), to ask about past moments; then all
+        events come, for what is asked about is found by the beginnings of spells.
 
     Raises
     ------
     BadInput
         It is not Parquet, or lacks a column.
     """
+    if not past:
+        return _read_file(path, feature_set).current().in_order()
+    events, before = _read_file(path, None), path.parent.parent / PAST / path.name
+    parts = [events, _read_file(before, None)] if before.exists() else [events]
+    return concatenate(parts).in_order()
+
+
+def _read_file(path: Path, feature_set: FeatureSet | None) -> Events:
     try:
         # Codes repeat: read as a dictionary they need not be spelt out for every event. Shards are
         # what is read side by side, so one thread each.
         with pq.ParquetFile(path, read_dictionary=["code"]) as file:
-            table = file.read(_READ, use_threads=False)
+            there = [*_READ, *(name for name in HELD.names if name in file.schema_arrow.names)]
+            table = file.read(there, use_threads=False)
     except (pa.ArrowInvalid, OSError) as error:
         kind = type(error).__name__
-        msg = f"events/{path.name}: Parquet expected, cannot be read ({kind})"
+        msg = f"{path.parent.name}/{path.name}: Parquet expected, cannot be read ({kind})"
         raise BadInput(msg) from error
-    return from_table(table, feature_set).in_order()
+    return from_table(table, feature_set)
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -161,7 +182,8 @@ def write_dataset(
     ----------
     folder : Path
     shards : iterator of pyarrow.Table
-        Tables of ``SCHEMA``, each with whole subjects and in order; empty ones are left out.
+        Tables of ``SCHEMA``, each with whole subjects and in order; empty ones are left out. With
+        the columns of ``HELD`` too where there is a past, which is put apart.
     manifest : Manifest
         Counts of events and subjects, and the content hash, are filled in here.
     descriptions : mapping of str to (str, str), optional
@@ -177,11 +199,17 @@ def write_dataset(
     codes: set[str] = set()
     counts = {"events": 0, "subjects": 0}
     digest = hashlib.sha256()
-    kept = (table for table in shards if table.num_rows)
-    for number, table in enumerate(kept):
+    kept = (parted(table) for table in shards if table.num_rows)
+    for number, (table, past) in enumerate(kept):
         path = events_folder / f"{number:05d}.parquet"
-        pq.write_table(table.cast(SCHEMA), path, **_LAYOUT)
+        pq.write_table(table, path, **_LAYOUT)
         digest.update(hashlib.sha256(path.read_bytes()).digest())
+        if past.num_rows:
+            before = folder / PAST / path.name
+            before.parent.mkdir(exist_ok=True)
+            pq.write_table(past, before, compression="lz4")
+            digest.update(hashlib.sha256(before.read_bytes()).digest())
+            counts["past_events"] = counts.get("past_events", 0) + past.num_rows
         codes.update(pc.unique(table["code"]).to_pylist())
         counts["events"] += table.num_rows
         counts["subjects"] += len(pc.unique(table["subject_id"]))

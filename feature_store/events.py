@@ -21,6 +21,35 @@ NO_SPELL: Final = -1
 """An event that says of no spell that it belongs to it."""
 
 
+STILL_HOLDS: Final = int(np.iinfo(np.int64).max)
+"""End of what was never taken back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Between which moments each event was held to be true, and of whom.
+
+    Parameters
+    ----------
+    since : ndarray of int64, shape (n,)
+        ``NO_TIME`` where it held as soon as it was recorded; later for what became this patient's
+        by a merge.
+    until : ndarray of int64, shape (n,)
+        From then on it held no more; ``STILL_HOLDS`` otherwise.
+    subject_id : ndarray of int64, shape (n,)
+        Whose it was while it held: before a merge the other number of the same person. Below 0, the
+        complement (``~``) of another person's: a copy, for questions about a spell that was theirs.
+    """
+
+    since: Int64
+    until: Int64
+    subject_id: Int64
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Held:
+        """Return the entries at these rows."""
+        return Held(self.since[rows], self.until[rows], self.subject_id[rows])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
     """Facts about patients: the MEDS columns, the spell, and when each was recorded.
@@ -40,6 +69,9 @@ class Events:
         When a computer could first have known it.
     codes : tuple of str
         The distinct codes, in ascending order.
+    held : Held, optional
+        Where there are also events that held for a while alone: a correction, a cancelled
+        admission, one of a patient who was merged. Without it every event holds for good.
     """
 
     subject_id: Int64
@@ -49,6 +81,7 @@ class Events:
     spell_id: Int64
     recorded_at: Int64
     codes: tuple[str, ...]
+    held: Held | None = None
 
     @classmethod
     def build(
@@ -125,9 +158,51 @@ class Events:
         """Moment from which each may be used: happened and recorded."""
         return np.maximum(self.time, self.recorded_at)
 
+    @property
+    def limited(self) -> NDArray[np.bool_]:
+        """Mask of the events that did not simply hold from their recording on."""
+        if self.held is None:
+            return np.zeros(len(self), bool)
+        held = self.held
+        since, until = held.since != NO_TIME, held.until != STILL_HOLDS
+        return np.asarray(since | until | (held.subject_id != self.subject_id))
+
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Events:
         """Return the events at these rows, in this order; the list of codes stays whole."""
-        return replace(self, **{column: getattr(self, column)[rows] for column in COLUMNS})
+        held = None if self.held is None else self.held.take(rows)
+        columns = {column: getattr(self, column)[rows] for column in COLUMNS}
+        return replace(self, held=held, **columns)
+
+    def current(self) -> Events:
+        """Return what holds in the end, without what held before."""
+        if self.held is None:
+            return self
+        return replace(self.take(self.held.until == STILL_HOLDS), held=None)
+
+    def borrowed_by(self, subject: int, *, until: int) -> Events:
+        """Return copies of another patient's events, for questions about a spell that was theirs.
+
+        Parameters
+        ----------
+        subject : int
+            Whose the spell turned out to be.
+        until : int
+            When that was learnt.
+        """
+        held = self.held or held_for_good(self)
+        ends = np.minimum(held.until, until)
+        copies = Held(held.since, ends, ~held.subject_id)
+        return replace(self, subject_id=np.full(len(self), subject), held=copies)
+
+    def known_at(self, moment: int) -> Events:
+        """Return what could be known at a moment, each under the patient it was of by then."""
+        known = self.take(self.visible_at <= moment)
+        if known.held is None:
+            return known
+        then = (known.held.since <= moment) & (known.held.until > moment)
+        then &= known.held.subject_id >= 0
+        whose = known.held.subject_id[then]
+        return replace(known.take(then), subject_id=whose, held=None)
 
     def in_order(self) -> Events:
         """By subject, then time, then recorded, then code, then value: one order for one content.
@@ -166,7 +241,9 @@ class Events:
         return np.isin(self.code, wanted)
 
 
-COLUMNS: Final = tuple(column.name for column in fields(Events) if column.name != "codes")
+COLUMNS: Final = tuple(
+    column.name for column in fields(Events) if column.name not in {"codes", "held"}
+)
 
 
 def concatenate(parts: Sequence[Events]) -> Events:
@@ -186,4 +263,19 @@ def concatenate(parts: Sequence[Events]) -> Events:
         if column != "code"
     }
     columns["code"] = np.concatenate(code) if code else np.zeros(0, np.int32)
-    return Events(**columns, codes=tuple(names))
+    return Events(**columns, codes=tuple(names), held=_held_of(parts))
+
+
+def _held_of(parts: Sequence[Events]) -> Held | None:
+    if all(part.held is None for part in parts):
+        return None
+    every = [part.held or held_for_good(part) for part in parts]
+    return Held(
+        *(np.concatenate([getattr(one, column.name) for one in every]) for column in fields(Held))
+    )
+
+
+def held_for_good(events: Events) -> Held:
+    """Of events that hold since they were recorded."""
+    size = len(events)
+    return Held(np.full(size, NO_TIME), np.full(size, STILL_HOLDS), events.subject_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
-from feature_store.events import NO_SPELL, NO_TIME, Events, Int64
+from feature_store.events import NO_SPELL, NO_TIME, STILL_HOLDS, Events, Held, Int64
 from feature_store.plan import plan_of
 
 SCHEMA: Final = pa.schema(
@@ -28,11 +28,24 @@ SCHEMA: Final = pa.schema(
 )
 """The MEDS columns, the spell and the moment of recording; UTC inside."""
 
+HELD: Final = pa.schema(
+    [
+        ("held_since", pa.timestamp("us")),
+        ("held_until", pa.timestamp("us")),
+        ("held_as", pa.int64()),
+    ]
+)
+"""Further columns of ``past``, as :class:`feature_store.events.Held` has them. ``events`` has the
+first alone, and only where a merge made events this patient's."""
+
 Rows = slice | NDArray[np.intp]
 
 
 def to_table(events: Events) -> pa.Table:
-    """Events as an Arrow table of ``SCHEMA``; missing times, values and spells become null."""
+    """Events as an Arrow table of ``SCHEMA``; missing times, values and spells become null.
+
+    With a past also the columns of ``HELD``: :func:`parted` puts it aside.
+    """
     times = {
         name: pa.array(column.view("datetime64[us]"), mask=column == NO_TIME)
         for name, column in (("time", events.time), ("recorded_at", events.recorded_at))
@@ -47,7 +60,28 @@ def to_table(events: Events) -> pa.Table:
         "text_value": pa.nulls(len(events), pa.string()),
         "spell_id": pa.array(events.spell_id, mask=events.spell_id == NO_SPELL),
     }
-    return pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    table = pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+    for name, column in () if events.held is None else _held_columns(events.held):
+        table = table.append_column(name, column)
+    return table
+
+
+def _held_columns(held: Held) -> Iterator[tuple[str, pa.Array]]:
+    yield "held_since", pa.array(held.since.view("datetime64[us]"), mask=held.since == NO_TIME)
+    yield "held_until", pa.array(held.until.view("datetime64[us]"), mask=held.until == STILL_HOLDS)
+    yield "held_as", pa.array(held.subject_id)
+
+
+def parted(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """What holds in the end, and what held before."""
+    since, until, held_as = HELD.names
+    if held_as not in table.column_names:
+        return table.cast(SCHEMA), table.slice(0, 0)
+    table = table.cast(pa.schema([*SCHEMA, *HELD]))
+    holds = pc.is_null(table[until])
+    now = table.filter(holds).drop_columns([until, held_as])
+    merged = now[since].null_count < now.num_rows
+    return now if merged else now.drop_columns([since]), table.filter(pc.invert(holds))
 
 
 def from_table(table: pa.Table, feature_set: FeatureSet | None = None) -> Events:
@@ -85,6 +119,19 @@ def from_table(table: pa.Table, feature_set: FeatureSet | None = None) -> Events
         spell_id=_integers(table["spell_id"], NO_SPELL, rows),
         recorded_at=np.where(recorded == NO_TIME, time, recorded),
         codes=codes,
+        held=_held(table, rows) if HELD.names[0] in table.column_names else None,
+    )
+
+
+def _held(table: pa.Table, rows: Rows) -> Held:
+    since, until, held_as = HELD.names
+    if held_as not in table.column_names:
+        table = table.append_column(until, pa.nulls(len(table), pa.timestamp("us")))
+        table = table.append_column(held_as, table["subject_id"])
+    return Held(
+        since=_integers(table[since], NO_TIME, rows),
+        until=_integers(table[until], STILL_HOLDS, rows),
+        subject_id=_integers(table[held_as], 0, rows),
     )
 
 

@@ -77,7 +77,7 @@ def local_engine(
     bundle: Bundle, dataset: Dataset, moment: int, report: Report
 ) -> Iterator[pa.Table]:
     """Score one shard after another in this process."""
-    for number, events in enumerate(dataset.read_shards(), start=1):
+    for number, events in enumerate(dataset.read_shards(past=True), start=1):
         yield score_shard(bundle, events, moment, synthetic=dataset.manifest.synthetic)
         report(f"shard {number} of {len(dataset.shards)}")
 
@@ -129,15 +129,23 @@ def score_inpatients(
 
 def score_shard(bundle: Bundle, events: Events, moment: int, *, synthetic: bool) -> pa.Table:
     """Rows of ``SCHEMA`` of those in hospital at a moment, among the subjects of these events."""
-    snapshots = inpatients_at(events, moment)
-    answers = score(bundle, events, snapshots, reasons=_REASONS)
+    known = events.known_at(moment)
+    snapshots = inpatients_at(known, moment)
+    answers = score(bundle, known, snapshots, reasons=_REASONS)
     return _table(snapshots, answers, synthetic=synthetic)
 
 
 def inpatients_at(events: Events, moment: int) -> Snapshots:
-    """Snapshots of the spells open at a moment: begun by then, and not known to have ended."""
-    known = events.take(events.visible_at <= moment)
-    spells = find_spells(known)
+    """Snapshots of the spells open at a moment: begun by then, and not known to have ended.
+
+    Parameters
+    ----------
+    events : Events
+        Known at the moment: :meth:`Events.known_at`.
+    moment : int
+        UTC microseconds.
+    """
+    spells = find_spells(events)
     spells = spells.take((spells.start <= moment) & (spells.end > moment))
     return Snapshots(
         spells.subject_id, spells.spell_id, spells.start, np.full(len(spells), moment, np.int64)

@@ -167,7 +167,7 @@ def _task(
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for number in batch.column(0).to_pylist():
-            yield from work(read_shard(Path(paths[number]))).to_batches()
+            yield from work(read_shard(Path(paths[number]), past=True)).to_batches()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,9 @@ class _Scoring:
 def _features(
     events: Events, *, feature_set: FeatureSet, moment: int, schema: pa.Schema
 ) -> pa.Table:
-    snapshots = inpatients_at(events, moment)
-    matrix = compute_features(events, snapshots, feature_set)
+    known = events.known_at(moment)
+    snapshots = inpatients_at(known, moment)
+    matrix = compute_features(known, snapshots, feature_set)
     columns: dict[str, np.ndarray] = {
         "spell_id": snapshots.spell_id,
         "subject_id": snapshots.subject_id,

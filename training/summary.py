@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from models.card_findings import interval
+from models.card_findings import SYNTHETIC, interval
 from models.judging import METRICS
 from training.baselines import NAMES
 from training.comparison import better_words

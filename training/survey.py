@@ -21,6 +21,7 @@ from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
 from feature_store.events import Events
 from feature_store.manifest import Clock
+from feature_store.past import known_to_have_begun
 from feature_store.snapshots import Snapshots, daily_snapshots
 from feature_store.spells import Spells, find_spells
 from models.scope import ScopeRules
@@ -69,8 +70,9 @@ class Survey:
     endings: Endings
 
     def shards(self) -> Iterator[tuple[Events, Snapshots]]:
-        """Events of each shard with its snapshots."""
-        return zip(self.held or self.dataset.read_shards(), self.snapshots, strict=True)
+        """Events of each shard, with their past, and its snapshots."""
+        shards = self.held or self.dataset.read_shards(past=True)
+        return zip(shards, self.snapshots, strict=True)
 
 
 def survey(dataset: Dataset, scope: ScopeRules) -> Survey:
@@ -86,7 +88,7 @@ def survey(dataset: Dataset, scope: ScopeRules) -> Survey:
     until = end_of(dataset)
     held: list[Events] = []
     parts: list[_Part] = []
-    for events in dataset.read_shards():
+    for events in dataset.read_shards(past=True):
         parts.append(_survey_shard(events, dataset.manifest.clock, scope, told=told, until=until))
         if small:
             held.append(events)
@@ -125,8 +127,10 @@ class _Part:
 def _survey_shard(
     events: Events, clock: Clock, scope: ScopeRules, *, told: FeatureSet, until: int
 ) -> _Part:
-    spells = find_spells(events)
+    current = events.current()
+    spells = find_spells(current)
     asked = daily_snapshots(spells, until=until, mornings=clock.mornings)
+    asked = asked.take(known_to_have_begun(events, asked))
     reasons = scope.out_of_scope(events, asked)
     kept = asked.take(np.array([reason is None for reason in reasons], dtype=bool))
     first = np.unique(kept.spell_id, return_index=True)[1]
@@ -137,7 +141,7 @@ def _survey_shard(
         spells=spells.take(np.isin(spells.spell_id, kept.spell_id)),
         site=names[sites(facts, told)],
         refused=Counter(reason.detail for reason in reasons if reason is not None),
-        endings=endings_of(events, spells),
+        endings=endings_of(current, spells),
     )
 
 

@@ -14,8 +14,10 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from feature_store.errors import BadInput
@@ -38,6 +40,8 @@ class Limits:
     message_bytes : int
     idle_seconds : float
         Without a complete message; then the connection is closed.
+    handshake_seconds : float
+        For TLS to be agreed on.
     connections : int
         At once; further ones are closed at once.
     stop_seconds : float
@@ -46,6 +50,7 @@ class Limits:
 
     message_bytes: int = MOST_BYTES
     idle_seconds: float = 300.0
+    handshake_seconds: float = 10.0
     connections: int = 64
     stop_seconds: float = 10.0
 
@@ -62,11 +67,14 @@ class Listener:
     limits : Limits
     peers : sequence of str
         Networks that may connect beside this machine, such as ``10.1.2.0/24``.
+    tls : ssl.SSLContext, optional
+        Of :func:`tls_context`; without it everything travels in the clear.
     """
 
     answer: Callable[[bytes], Ack]
     limits: Limits = field(default_factory=Limits)
     peers: tuple[str, ...] = ()
+    tls: ssl.SSLContext | None = None
     _open: set[asyncio.Task[None]] = field(default_factory=set)
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -91,7 +99,12 @@ class Listener:
         check_reach(host, self.peers)
         try:
             server = await asyncio.start_server(
-                self._welcome, host, port, limit=self.limits.message_bytes + len(END)
+                self._welcome,
+                host,
+                port,
+                limit=self.limits.message_bytes + len(END),
+                ssl=self.tls,
+                ssl_handshake_timeout=self.limits.handshake_seconds if self.tls else None,
             )
         except OSError as error:
             msg = f"port {port}: a free port to listen on expected ({type(error).__name__})"
@@ -173,11 +186,46 @@ async def _next_message(reader: asyncio.StreamReader) -> bytes | None:
     return framed.removesuffix(END)
 
 
+def tls_context(certificate: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.2 or newer under a certificate of ours; with ``client_ca``, senders show theirs too.
+
+    Parameters
+    ----------
+    certificate, key : Path
+        PEM; the certificate with those of its issuers, the key without a passphrase.
+    client_ca : Path, optional
+        PEM of the authorities whose certificates senders have; others are turned away.
+
+    Raises
+    ------
+    BadInput
+        A file cannot be read, is not PEM, or certificate and key do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ssl.SSLError) as error:
+        msg = (
+            f"--tls-cert {certificate.name}, --tls-key {key.name}: a certificate and its key in "
+            f"PEM, without a passphrase, expected ({type(error).__name__})"
+        )
+        raise BadInput(msg) from error
+    if client_ca is not None:
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as error:
+            msg = f"--client-ca {client_ca.name}: PEM expected ({type(error).__name__})"
+            raise BadInput(msg) from error
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
 def check_reach(host: str, peers: tuple[str, ...]) -> None:
     """Refuse to be reachable from other machines unless it is said by which.
 
-    MLLP knows neither passwords nor encryption: beyond one machine it needs a network of its own,
-    or a tunnel.
+    MLLP knows no passwords: beyond one machine it needs TLS in which both sides show who they are
+    (:func:`tls_context`), or a network of its own.
 
     Raises
     ------

@@ -127,7 +127,7 @@ class Partitions:
             self.tally["deaths"] += np.unique(events.spell_id[events.rows_of(DEATH)]).size
             yield to_table(events)
 
-    def _sorted(self, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def _sorted(self, columns: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """In the order of ``Events.in_order``, then by spell; repeats left out."""
         keys = ("spell_id", "numeric_value", "code", "recorded_at", "time", "subject_id")
         order = np.lexsort([columns[name] for name in keys])

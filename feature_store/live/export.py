@@ -1,12 +1,12 @@
-"""The live store as an event dataset: what is known by a moment, for training and for elsewhere.
+"""The live store as an event dataset, for training and for elsewhere.
 
-A dataset has no word for "no longer": an event that was retracted by then is left out, also of the
-past. What the store gives for the moment itself is the same to the last bit.
+What was withdrawn, corrected or another patient's by then comes too, with the moments between which
+it held: the dataset answers for every past moment as the store does, to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,17 +14,17 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Result, case, func, select
 
 from feature_store.clock import to_moment
 from feature_store.dataset import write_dataset
 from feature_store.errors import BadInput
-from feature_store.events import NO_SPELL, Events, Int64, concatenate
+from feature_store.events import NO_SPELL, NO_TIME, STILL_HOLDS, Events, Held, concatenate
 from feature_store.live.database import reading
-from feature_store.live.history import known_at, to_events
-from feature_store.live.people import everybody
-from feature_store.live.schema import EVENTS, MOVES, RETRACTIONS
+from feature_store.live.history import to_events
+from feature_store.live.schema import EVENTS, RETRACTIONS
 from feature_store.live.store import LiveStore
+from feature_store.live.whose import Turns, Whose
 from feature_store.manifest import Clock, Manifest
 from feature_store.spells import Spells, find_spells
 from feature_store.table import to_table
@@ -76,8 +76,8 @@ def write_live_dataset(
     BadInput
         There is no spell in the store, or one with two beginnings.
     """
-    events = read_all(store, at=at)
-    spells = find_spells(events)
+    events = read_past(store, at=at)
+    spells = find_spells(events.current())
     if not len(spells):
         raise BadInput("live store: at least one spell expected, found none")
     manifest = Manifest(
@@ -94,40 +94,107 @@ def write_live_dataset(
 
 def read_all(store: LiveStore, *, at: int) -> Events:
     """Every event known at a moment, each under the patient it is by then; in order."""
+    return read_past(store, at=at).current()
+
+
+def read_past(store: LiveStore, *, at: int) -> Events:
+    """Every event ever known up to a moment, with the moments between which it held; in order."""
     with reading(store.engine) as connection:
-        events = _read(connection, at)
-        survivors = everybody(connection, as_of=at)
-        owners = _owners(connection, at)
-    subject = _replaced(events.subject_id, events.spell_id, owners)
-    subject = _replaced(subject, subject, survivors)
-    return replace(events, subject_id=subject).in_order()
+        whose = Whose.read(connection, at=at)
+        parts = [_held(list(some), whose) for some in _read(connection, at).partitions()]
+    events = _shared(_one_owner_a_spell(concatenate(parts)), whose).in_order()
+    return events if events.limited.any() else events.current()
 
 
-def _read(connection: Connection, at: int) -> Events:
+def _read(connection: Connection, at: int) -> Result[Any]:
     wanted = ("subject_id", "time", "code", "numeric_value", "spell_id", "recorded_at")
+    until = case((RETRACTIONS.c.retracted_at <= at, RETRACTIONS.c.retracted_at), else_=STILL_HOLDS)
+    seen = func.greatest if connection.dialect.name == "postgresql" else func.max
     query = (
-        select(*(EVENTS.c[name] for name in wanted))
+        select(*(EVENTS.c[name] for name in wanted), until.label("until"))
         .outerjoin(RETRACTIONS, RETRACTIONS.c.event_id == EVENTS.c.id)
-        .where(known_at(at))
+        .where(
+            EVENTS.c.time <= at,
+            EVENTS.c.recorded_at <= at,
+            until > seen(EVENTS.c.time, EVENTS.c.recorded_at),  # else it never held
+        )
     )
-    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
-    return concatenate([to_events(some) for some in rows.partitions()])
+    return connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
 
 
-def _owners(connection: Connection, at: int) -> dict[int, int]:
-    query = select(MOVES.c.spell_id, MOVES.c.subject_id).where(MOVES.c.recorded_at <= at)
-    rows: list[Any] = list(connection.execute(query.order_by(MOVES.c.entry)))
-    return {row.spell_id: row.subject_id for row in rows}
+def _held(rows: Sequence[Any], whose: Whose) -> Events:
+    """Events of rows, one for each patient that they were held to be of, one after another."""
+    since = [NO_TIME] * len(rows)
+    until = [row.until for row in rows]
+    subject = [row.subject_id for row in rows]
+    final, copies = list(subject), []
+    for place, row in enumerate(rows):
+        if whose.touches(row.subject_id, row.spell_id):
+            turns = whose.turns(row.subject_id, row.spell_id)
+            final[place] = turns[-1][1]
+            spans = _spans(turns, max(row.time, row.recorded_at), row.until)
+            since[place], until[place], subject[place] = spans[-1]
+            copies += [(place, *span) for span in spans[:-1]]
+    where, *more = zip(*copies, strict=True) if copies else ([], [], [], [])
+    every = [*range(len(rows)), *where]
+    events = to_events(rows).take(np.array(every, np.int64))
+    held = Held(
+        *(
+            np.array([*first, *then], np.int64)
+            for first, then in zip((since, until, subject), more, strict=True)
+        )
+    )
+    return replace(events, subject_id=np.array(final, np.int64)[every], held=held)
 
 
-def _replaced(column: Int64, key: Int64, table: Mapping[int, int]) -> Int64:
-    """Column with the table's value wherever the key is in the table."""
-    if not table:
-        return column
-    keys = np.array(sorted(table), np.int64)
-    values = np.array([table[one] for one in keys.tolist()], np.int64)
-    place = np.minimum(np.searchsorted(keys, key), keys.size - 1)
-    return np.where((keys[place] == key) & (key != NO_SPELL), values[place], column)
+def _one_owner_a_spell(events: Events) -> Events:
+    """With every event of a spell under whoever it was said of last.
+
+    A visit number that was voided for one patient may be given to another.
+    """
+    held = events.held
+    if held is None:
+        return events
+    rows = np.flatnonzero(events.spell_id != NO_SPELL)
+    keys = (events.visible_at[rows], held.until[rows], events.spell_id[rows])
+    rows = rows[np.lexsort(keys)]
+    spells, first = np.unique(events.spell_id[rows][::-1], return_index=True)
+    owner = events.subject_id[rows][::-1][first]
+    subject = events.subject_id.copy()
+    subject[rows] = owner[np.searchsorted(spells, events.spell_id[rows])]
+    return replace(events, subject_id=subject)
+
+
+def _shared(events: Events, whose: Whose) -> Events:
+    """With copies for whoever has to be asked about a spell that was, or was not yet, another's.
+
+    Before a spell was found to be another patient's, it was answered from the first one's history,
+    and was part of it. Neither of the two may lose that by the move.
+    """
+    held = events.held
+    if held is None:
+        return events
+    parts, strange = [events], np.flatnonzero(held.subject_id != events.subject_id)
+    pairs: dict[tuple[int, int], int] = {}
+    columns = (events.subject_id, held.subject_id, held.until)
+    for subject, then, until in zip(*(one[strange].tolist() for one in columns), strict=True):
+        pairs[subject, then] = max(until, pairs.get((subject, then), until))
+        pairs[whose.turns(then, NO_SPELL)[-1][1], then] = STILL_HOLDS
+    for (subject, then), until in pairs.items():
+        others = (held.subject_id == then) & (events.subject_id != subject)
+        copy = events.take(others & (np.maximum(held.since, events.visible_at) < until))
+        parts.append(copy.borrowed_by(subject, until=until))
+    return concatenate(parts)
+
+
+def _spans(turns: Turns, seen: int, until: int) -> list[tuple[int, int, int]]:
+    """(since, until, patient) of an event first seen, and withdrawn, at these moments."""
+    ends = [*(moment for moment, _ in turns[1:]), STILL_HOLDS]
+    return [
+        (since if since > seen else NO_TIME, min(end, until), owner)
+        for (since, owner), end in zip(turns, ends, strict=True)
+        if min(end, until) > max(since, seen)
+    ]
 
 
 def _shards(events: Events) -> Iterator[pa.Table]:

@@ -66,7 +66,7 @@ def read_histories(connection: Connection, subjects: Sequence[int], *, as_of: in
         some += [some[-1]] * (size - len(some))  # whoever is asked about twice comes back once
         told = {f"subject_{place}": subject for place, subject in enumerate(some)}
         rows += connection.execute(_query(size), {"as_of": as_of, **told}).all()
-    return to_events(rows)
+    return to_events(rows).in_order()
 
 
 def last_recording(connection: Connection) -> int:
@@ -79,13 +79,13 @@ def last_recording(connection: Connection) -> int:
 
 
 def to_events(rows: Iterable[Any]) -> Events:
-    """Events from rows that begin with subject, time, code, value, spell and recording."""
+    """Events, row by row, from rows of subject, time, code, value, spell, recording and more."""
     columns = list(zip(*(row[: len(_COLUMNS)] for row in rows), strict=True)) or [()] * len(
         _COLUMNS
     )
     told = dict(zip(_COLUMNS, columns, strict=True))
     told["numeric_value"] = tuple(np.nan if v is None else v for v in told["numeric_value"])
-    return Events.build(**told).in_order()
+    return Events.build(**told)
 
 
 def known_at(as_of: Moment) -> ColumnElement[bool]:

@@ -65,16 +65,11 @@ def same_people(connection: Connection, subjects: Iterable[int]) -> dict[int, in
         links |= {row.entry: row for row in found}
         edge = {row.same_as for row in found} - seen
         seen |= edge
-    return _survivors(seen, links.values())
+    return survivors_of(seen, links.values())
 
 
-def everybody(connection: Connection, *, as_of: int) -> dict[int, int]:
-    """:func:`same_people` of every patient that was merged by a moment."""
-    links = connection.execute(select(LINKS).where(LINKS.c.recorded_at <= as_of)).all()
-    return _survivors({row.subject_id for row in links}, links)
-
-
-def _survivors(subjects: Iterable[int], links: Iterable[Any]) -> dict[int, int]:
+def survivors_of(subjects: Iterable[int], links: Iterable[Any]) -> dict[int, int]:
+    """Who goes on of each of these, by merges that name no others."""
     parent = {subject: subject for subject in subjects}
     merges = (row for row in links if row.survives)
     for row in sorted(merges, key=lambda one: (one.happened_at, one.same_as, one.subject_id)):

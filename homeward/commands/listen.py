@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import time
+from pathlib import Path
 
 import click
 
 from feature_store.errors import BadInput
 from homeward.output import json_option, show
+
+_FILE = click.Path(path_type=Path)
 
 
 @click.command(epilog="Example: homeward listen --port 2575 --facility RXX")
@@ -22,10 +26,15 @@ from homeward.output import json_option, show
     "--allow-from",
     multiple=True,
     metavar="NETWORK",
-    help="Network that may connect beside this machine; MLLP has no passwords and no encryption.",
+    help="Network that may connect beside this machine; MLLP has no passwords: use TLS beyond it.",
 )
 @click.option(
     "--facility", multiple=True, help="Sending facility (MSH-4) that is taken; default any."
+)
+@click.option("--tls-cert", type=_FILE, help="Certificate to speak TLS under (PEM).")
+@click.option("--tls-key", type=_FILE, help="Its key (PEM, no passphrase, its owner's alone).")
+@click.option(
+    "--client-ca", type=_FILE, help="Take only senders with a certificate of these (PEM)."
 )
 @click.option("--test", is_flag=True, help="Take test patients and training messages too.")
 @json_option
@@ -36,6 +45,7 @@ def command(
     facility: tuple[str, ...],
     test: bool,
     as_json: bool,
+    **papers: Path | None,
 ) -> None:
     """Take ADT messages until stopped; each is stored before it is acknowledged.
 
@@ -50,6 +60,7 @@ def command(
 
     settings = Settings.from_environment(os.environ)
     check_reach(host, allow_from)
+    tls = _tls(**papers)
     if settings.pseudonym_key_file is None:
         raise BadInput("HOMEWARD_PSEUDONYM_KEY_FILE: a key file expected; homeward key makes one")
     identity = Identity(read_key(settings.pseudonym_key_file))
@@ -60,16 +71,31 @@ def command(
         return process(message, store, time.time_ns() // 1000, identity=identity, feed=feed)
 
     def told(opened: int) -> None:
-        text = f"Homeward takes HL7 v2 ADT (MLLP) on {host}:{opened}; Ctrl-C stops it"
-        show({"host": host, "port": opened, "live": feed.live}, text, as_json=as_json)
+        way = "MLLP over TLS" if tls else "MLLP"
+        text = f"Homeward takes HL7 v2 ADT ({way}) on {host}:{opened}; Ctrl-C stops it"
+        document = {"host": host, "port": opened, "live": feed.live, "tls": tls is not None}
+        show(document, text, as_json=as_json)
 
     async def listen() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await Listener(answer, peers=allow_from).serve(host, port, stop=stop, told=told)
+        listener = Listener(answer, peers=allow_from, tls=tls)
+        await listener.serve(host, port, stop=stop, told=told)
 
     try:
         asyncio.run(listen())
     finally:
         store.close()
+
+
+def _tls(
+    *, tls_cert: Path | None, tls_key: Path | None, client_ca: Path | None
+) -> ssl.SSLContext | None:
+    from feature_store.hl7.mllp import tls_context
+
+    if tls_cert and tls_key:
+        return tls_context(tls_cert, tls_key, client_ca)
+    if tls_cert or tls_key or client_ca:
+        raise BadInput("TLS: --tls-cert and --tls-key together expected, --client-ca beside them")
+    return None

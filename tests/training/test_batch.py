@@ -55,7 +55,7 @@ def test_csv_holds_the_same(trained, tmp_path):
 def test_what_came_later_changes_nothing(trained):
     _, dataset, _ = trained
     events, moment = dataset.read(), to_microseconds(AT)
-    now = inpatients_at(events, moment)
+    now = inpatients_at(events.known_at(moment), moment)
     later = Events.build(
         subject_id=[int(now.subject_id[0])],
         time=[moment - DAY],
@@ -64,7 +64,7 @@ def test_what_came_later_changes_nothing(trained):
         spell_id=[int(now.spell_id[0])],
         recorded_at=[moment + DAY],  # backdated: nobody knew of it yet
     )
-    again = inpatients_at(concatenate([events, later]).in_order(), moment)
+    again = inpatients_at(concatenate([events, later]).known_at(moment), moment)
     np.testing.assert_array_equal(now.spell_id, again.spell_id)
 
 

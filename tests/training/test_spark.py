@@ -66,7 +66,7 @@ def features(session, trained, four_shards):
 def test_features_are_those_of_one_function_to_the_last_bit(features, trained):
     _, dataset, made = trained
     own, events = made.bundle.model.feature_set, dataset.read()
-    snapshots = inpatients_at(events, to_microseconds(AT))
+    snapshots = inpatients_at(events.known_at(to_microseconds(AT)), to_microseconds(AT))
     matrix = compute_features(events, snapshots, own)
     table = features.toArrow().sort_by("spell_id")
     order = np.argsort(snapshots.spell_id)

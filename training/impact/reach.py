@@ -118,7 +118,8 @@ def _before_referral(
 def _referred(found: Survey) -> dict[int, int]:
     """Day of stay of each spell's first referral to the hub."""
     told: dict[int, int] = {}
-    for events, _ in found.shards():
+    for shard, _ in found.shards():
+        events = shard.current()
         rows = np.flatnonzero(events.rows_of(HUB) & np.isin(events.spell_id, found.spells.spell_id))
         rows = rows[np.argsort(events.time[rows], kind="stable")[::-1]]
         spell = events.spell_id[rows]

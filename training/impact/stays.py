@@ -187,7 +187,7 @@ def _second_pass(found: Survey) -> tuple[_Marks, dict[str, Grouping], NDArray[np
             if grouping.name in members:
                 members[grouping.name][row] = grouping.member
                 labels[grouping.name] = grouping.labels
-        parts.append(_marks(events, found))
+        parts.append(_marks(events.current(), found))
     columns = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("row", "time", "family", "value")

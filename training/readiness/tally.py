@@ -51,7 +51,8 @@ def tally(found: Survey) -> Tally:
     """Count everything once, shard by shard."""
     told = Tally()
     month = _months(found.spells.start)
-    for events, _ in found.shards():
+    for shard, _ in found.shards():
+        events = shard.current()
         told.events += len(events)
         _count_presence(told, events, found, month)
         _count_delays(told, events)

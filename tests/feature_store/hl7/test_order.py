@@ -1,6 +1,7 @@
 """Whatever order messages arrive in, they end in the same state; the past stays as it was."""
 
 from contextlib import closing
+from dataclasses import fields, replace
 from itertools import count
 
 import numpy as np
@@ -8,10 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_store.clock import DAY, HOUR
+from feature_store.clock import DAY, HOUR, to_moment
 from feature_store.compute import compute_features
+from feature_store.dataset import fresh_folder, read_shard, write_dataset
+from feature_store.events import concatenate
 from feature_store.live import open_store
+from feature_store.live.export import read_past
+from feature_store.manifest import Clock, Manifest
 from feature_store.nhs import NHS
+from feature_store.past import known_to_have_begun
+from feature_store.snapshots import Snapshots
+from feature_store.spells import find_spells
+from feature_store.table import to_table
 
 NOW = 20_500 * DAY
 PATIENTS = ("P1", "P2", "P3")
@@ -122,6 +131,72 @@ def known(ward, as_of):
     events, snapshots = ward.store.question(as_of)
     features = compute_features(events, snapshots, NHS)
     return facts, ward.store.inpatients(as_of), features.tobytes()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Write a store as a dataset, and read it again with its past."""
+    folder, numbers = tmp_path_factory.mktemp("exported"), count()
+
+    def export(store, at):
+        moment = to_moment(at).isoformat()
+        told = Manifest(
+            source="live", synthetic=True, clock=Clock.EXACT, start=moment, observed_until=moment
+        )
+        with fresh_folder(folder / str(next(numbers))) as made:
+            write_dataset(made, iter([to_table(read_past(store, at=at))]), told)
+            shards = sorted((made / "events").glob("*.parquet"))
+            return concatenate([read_shard(path, past=True) for path in shards])
+
+    return export
+
+
+def asked_at(known, moment):
+    """Snapshots of the spells that were open, by what was known."""
+    spells = find_spells(known)
+    spells = spells.take((spells.start <= moment) & (spells.end > moment))
+    when = np.full(len(spells), moment)
+    return Snapshots(spells.subject_id, spells.spell_id, spells.start, when)
+
+
+@settings(max_examples=30)
+@given(histories(), st.randoms(use_true_random=False))
+def test_a_dataset_answers_for_every_past_moment_as_the_live_store_does(
+    fresh, exported, make_ward, make_adt, messages, random
+):
+    raws = [
+        make_adt(trigger, at, number=f"M{place:03}", **said)
+        for place, (trigger, at, said) in enumerate(messages)
+    ]
+    random.shuffle(raws)
+    with fresh() as store:
+        ward = make_ward(store)
+        ward.clock = NOW + random.randint(-6, 30) * HOUR
+        moments = [ward.clock]
+        for raw in raws:
+            ward.receive(raw)
+            moments += [ward.clock, ward.clock + random.randint(1, HOUR)]
+        events = exported(store, moments[-1])
+        live = {moment: store.question(moment) for moment in moments}
+    own = events if events.held is None else events.take(events.held.subject_id >= 0)
+    final = dict(zip(own.spell_id.tolist(), own.subject_id.tolist(), strict=True))
+    every, expected = [], []
+    for moment, (held, asked) in live.items():
+        known = events.known_at(moment)
+        again = asked_at(known, moment)
+        assert again.spell_id.tolist() == asked.spell_id.tolist()
+        assert again.spell_start.tolist() == asked.spell_start.tolist()
+        answer = compute_features(held, asked, NHS)
+        np.testing.assert_array_equal(compute_features(known, again, NHS), answer)
+        whose = np.array([final[spell] for spell in asked.spell_id.tolist()], np.int64)
+        every.append(replace(asked, subject_id=whose))
+        expected.append(answer)
+    names = [field.name for field in fields(Snapshots)]
+    whole = Snapshots(*(np.concatenate([getattr(one, name) for one in every]) for name in names))
+    order = np.array(random.sample(range(len(whole)), len(whole)), np.int64)
+    at_once = compute_features(events, whole.take(order), NHS)
+    np.testing.assert_array_equal(at_once, np.concatenate(expected)[order])
+    assert known_to_have_begun(events, whole).all()
 
 
 def test_a_repeated_message_is_acknowledged_and_changes_nothing(ward):

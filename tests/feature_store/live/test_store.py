@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import count
 
 import numpy as np
@@ -17,15 +17,16 @@ from feature_store.clock import DAY, HOUR
 from feature_store.compute import compute_features
 from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput
-from feature_store.events import NO_SPELL, NO_TIME, Events, concatenate
+from feature_store.events import COLUMNS, NO_SPELL, NO_TIME, Events, concatenate
 from feature_store.live import Appended, StoreUnavailable, open_store
 from feature_store.live.database import reading
+from feature_store.live.export import read_past
 from feature_store.live.schema import EVENTS, SPELLS
 from feature_store.manifest import Clock, Manifest
 from feature_store.nhs import NHS
 from feature_store.snapshots import daily_snapshots
 from feature_store.spells import find_spells
-from feature_store.table import to_table
+from feature_store.table import from_table, to_table
 
 NOW = 20_000 * DAY
 LATER = NOW + 100 * DAY
@@ -41,15 +42,14 @@ def build(*rows):
 
 def contents(events):
     """Events as a sorted list of plain rows, NaN as None."""
-    columns = [getattr(events, column.name).tolist() for column in fields(Events)[:-1]]
-    names = [column.name for column in fields(Events)[:-1]]
+    columns = [getattr(events, name).tolist() for name in COLUMNS]
     rows = []
     for row in zip(*columns, strict=True):
-        told = dict(zip(names, row, strict=True))
+        told = dict(zip(COLUMNS, row, strict=True))
         told["code"] = events.codes[told["code"]]
         value = told["numeric_value"]
         told["numeric_value"] = -1.0 if math.isnan(value) else value
-        rows.append(tuple(told[name] for name in names))
+        rows.append(tuple(told[name] for name in COLUMNS))
     return sorted(rows)
 
 
@@ -287,6 +287,37 @@ def test_live_store_and_dataset_give_the_same_features_to_the_last_bit(
         one = snapshots.take(np.array([row]))
         then = store.history(int(one.subject_id[0]), as_of=int(one.prediction_time[0]))
         assert compute_features(then, one, NHS).tobytes() == expected[row].tobytes()
+
+
+@settings(max_examples=25)
+@given(hospitals(), st.data())
+def test_a_dataset_rebuilds_past_moments_through_retractions_and_what_was_said_again(
+    fresh, events, data
+):
+    store, moment, moments = fresh(), NOW, [NOW - 20 * DAY, NOW]
+    store.append(events, received_at=NOW + 30 * DAY)
+    for _ in range(data.draw(st.integers(1, 6))):
+        moment += data.draw(st.integers(1, 50)) * HOUR
+        spell = data.draw(st.sampled_from(sorted(set(events.spell_id.tolist()) - {NO_SPELL})))
+        mine = np.flatnonzero(events.spell_id == spell)
+        whole = data.draw(st.booleans())  # a whole admission, or single facts of it
+        some = mine if whole else data.draw(st.lists(st.sampled_from(mine.tolist()), max_size=4))
+        chosen, withdrawn = events.take(np.array(some, np.int64)), data.draw(st.booleans())
+        if not (whole and withdrawn):
+            chosen = chosen.take(~chosen.rows_of("SPELL_START", "SPELL_END"))
+        if withdrawn:
+            store.retract(chosen, at=moment)
+        else:
+            store.append(replace(chosen, recorded_at=chosen.time * 0 + moment), received_at=moment)
+        moments += [moment, moment + data.draw(st.integers(1, HOUR))]
+    past = from_table(to_table(read_past(store, at=moments[-1]))).in_order()
+    for as_of in moments:
+        held, asked = store.question(as_of)
+        known = past.known_at(as_of)
+        assert contents(known) == contents(store.histories([1, 2, 3, 4], as_of=as_of))
+        for told in (known, past):
+            answer = compute_features(told, asked, NHS)
+            np.testing.assert_array_equal(answer, compute_features(held, asked, NHS))
 
 
 # ---- who is in hospital --------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+"""Questions about past moments, each answered from what held then: corrections, merges, all of it.
+
+What was held to be true of a patient changes at few moments, and between two of them it is plain
+events. So each stretch between changes that anybody asks about becomes a patient of its own, with a
+copy of what held, and the features are computed as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_store.events import NO_TIME, STILL_HOLDS, Events, Held, Int64, concatenate
+from feature_store.snapshots import Snapshots
+from feature_store.vocabulary import SPELL_START
+
+
+def as_held(events: Events, snapshots: Snapshots) -> tuple[Events, Snapshots]:
+    """Plain events and the same questions, those about changed histories of stand-in subjects.
+
+    Parameters
+    ----------
+    events : Events
+        In order.
+    snapshots : Snapshots
+
+    Returns
+    -------
+    Events
+        In order, without ``held``.
+    Snapshots
+        Row by row the given ones; only ``subject_id`` may differ.
+    """
+    if events.held is None:
+        return events, snapshots
+    changed = np.unique(events.subject_id[events.limited])
+    asked = np.flatnonzero(np.isin(snapshots.subject_id, changed))
+    subject = snapshots.subject_id.copy()
+    parts = [replace(events.take(~np.isin(events.subject_id, changed)), held=None)]
+    by_subject = np.argsort(snapshots.subject_id[asked], kind="stable")
+    asked = asked[by_subject]
+    edges = np.flatnonzero(np.diff(snapshots.subject_id[asked], prepend=-1))
+    stand_in = -1
+    for rows in np.split(asked, edges[1:]) if asked.size else ():
+        patient = _Patient.of(events, int(snapshots.subject_id[rows[0]]))
+        for mine, then in patient.stretches(snapshots.take(rows)):
+            stand_in -= 1
+            subject[rows[mine]] = stand_in
+            parts.append(replace(then, subject_id=np.full(len(then), stand_in)))
+    return concatenate(parts).in_order(), replace(snapshots, subject_id=subject)
+
+
+def known_to_have_begun(events: Events, snapshots: Snapshots) -> NDArray[np.bool_]:
+    """Which snapshots ask about a spell whose beginning could be known by then.
+
+    An admission that is entered hours late could not be asked about before.
+    """
+    starts = events.take(events.rows_of(SPELL_START))
+    order = np.argsort(starts.spell_id, kind="stable")
+    starts = starts.take(order)
+    since, until = starts.visible_at, np.full(len(starts), STILL_HOLDS)
+    if starts.held is not None:
+        since, until = np.maximum(since, starts.held.since), starts.held.until
+    first = np.searchsorted(starts.spell_id, snapshots.spell_id, side="left")
+    end = np.searchsorted(starts.spell_id, snapshots.spell_id, side="right")
+    known = np.zeros(len(snapshots), bool)
+    for nth in range(int((end - first).max(initial=0))):
+        row = np.minimum(first + nth, end - 1)
+        moment = snapshots.prediction_time
+        known |= (first < end) & (since[row] <= moment) & (moment < until[row])
+    return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Patient:
+    """All that was ever held of one person."""
+
+    events: Events
+    held: Held
+    turns: Int64  # moments at which something began or ceased to hold
+
+    @classmethod
+    def of(cls, events: Events, subject: int) -> _Patient:
+        first, end = np.searchsorted(events.subject_id, [subject, subject + 1])
+        mine = events.take(np.arange(first, end))
+        held = mine.held
+        assert held is not None  # noqa: S101 - of events that have it
+        turns = np.unique(np.concatenate([held.since, held.until]))
+        return cls(mine, held, turns[(turns != NO_TIME) & (turns != STILL_HOLDS)])
+
+    def stretches(self, asked: Snapshots) -> Iterator[tuple[NDArray[np.intp], Events]]:
+        """Rows asked about one stretch and one number of the person, with what held of it then."""
+        stretch = np.searchsorted(self.turns, asked.prediction_time, side="right")
+        whose = self._whose(asked)
+        pairs, group = np.unique(np.column_stack([stretch, whose]), axis=0, return_inverse=True)
+        for number in range(len(pairs)):
+            rows = np.flatnonzero(group.ravel() == number)
+            yield rows, self._then(int(asked.prediction_time[rows[0]]), int(pairs[number, 1]))
+
+    def _then(self, moment: int, whose: int) -> Events:
+        held = self.held
+        theirs = np.isin(held.subject_id, (whose, ~whose))
+        then = theirs & (held.since <= moment) & (held.until > moment)
+        return replace(self.events.take(then), held=None)
+
+    def _whose(self, asked: Snapshots) -> Int64:
+        """Number under which each spell was held at its moment; the last one if not known then."""
+        starts = np.flatnonzero(self.events.rows_of(SPELL_START) & (self.held.subject_id >= 0))
+        whose = asked.subject_id.copy()
+        for row in starts:
+            known = max(int(self.events.visible_at[row]), int(self.held.since[row]))
+            mine = (
+                (asked.spell_id == self.events.spell_id[row])
+                & (asked.prediction_time >= known)
+                & (asked.prediction_time < self.held.until[row])
+            )
+            whose[mine] = self.held.subject_id[row]
+        return whose
