@@ -1,6 +1,7 @@
 """The OpenAPI document: current, true, and held to by the service whatever is sent.
 
-``HOMEWARD_TEST_RENEW=1 python -m pytest tests/service/test_openapi.py`` renews the committed copy.
+``HOMEWARD_TEST_RENEW=1 python -m pytest tests/service/test_openapi.py`` renews the committed copy;
+``HOMEWARD_TEST_EXAMPLES=500`` makes some ten thousand calls of it, in place of a thousand.
 """
 
 import json
@@ -88,7 +89,7 @@ def test_every_reference_leads_somewhere(document):
 # ---- what it says is what happens ----------------------------------------------------------------
 
 bounded = hypothesis.settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("HOMEWARD_TEST_EXAMPLES", "60")),
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
