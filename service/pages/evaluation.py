@@ -132,6 +132,7 @@ def monitored(told: Json | None, now: datetime) -> dict[str, Any] | None:
     if told is None:
         return None
     age = now - datetime.fromisoformat(told["at"])
+    moved = [one for one in told.get("drift", []) if one["state"] != "ok"]
     return {
         "at": wording.moment(told["at"]),
         "is_old": age.days >= OLD_DAYS,
@@ -139,9 +140,10 @@ def monitored(told: Json | None, now: datetime) -> dict[str, Any] | None:
         "state": told["state"],
         "verdict": _STATES.get(told["state"], told["state"]),
         "synthetic": bool(told.get("synthetic")),
-        "findings": told["findings"],
+        "findings": [one for one in told["findings"] if one["about"] != "drift" or not moved],
         "calibration": [_foreseen(one) for one in told["calibration"]],
-        "drift": [one for one in told.get("drift", []) if one["state"] != "ok"][:MOST_DRIFT],
+        "drift": moved[:MOST_DRIFT],
+        "moved": len(moved),
         "watched": len(told.get("drift", [])),
     }
 
