@@ -150,16 +150,16 @@ class Feature:
         >>> Feature(name="a", label="A", read=Read.LATEST, codes=("A",), unit="g/L").describe(34.0)
         '34 g/L'
         """
-        if value != value:  # noqa: PLR0124 - NaN is the only value unlike itself
-            return ""
+        # NaN is the only value unlike itself
+        return "" if value != value else self.speech()(value)  # noqa: PLR0124
+
+    def speech(self) -> Callable[[float], str]:
+        """How a value that is there is said: made once by whoever says many."""
         if self.categorical:
-            position = int(value)
-            return (
-                self._say(self.categories[position]) if position < len(self.categories) else "other"
-            )
-        if self.read in _SPOKEN:
-            return _SPOKEN[self.read](value)
-        return f"{value:.4g} {self.unit}".strip()
+            words = (*map(self._say, self.categories), "other")
+            return lambda position: words[min(int(position), len(words) - 1)]
+        unit = f" {self.unit}".rstrip()
+        return _SPOKEN.get(self.read, lambda value: f"{value:.4g}{unit}")
 
 
 def _clock_face(hour: float) -> str:

@@ -42,11 +42,13 @@ def load() -> ctypes.CDLL:
     return library
 
 
+_byte_of: Final = ctypes.c_byte.from_buffer
 _AT, _SIZE = ctypes.c_void_p, ctypes.c_int64
 
 
 def address(column: NDArray[np.generic]) -> int:
     """Address of a contiguous column; ``column.ctypes`` says so too, at twice the cost."""
-    if column.size and column.flags.writeable:
-        return ctypes.addressof(ctypes.c_byte.from_buffer(cast("Any", column)))
-    return int(column.ctypes.data)
+    try:
+        return ctypes.addressof(_byte_of(cast("Any", column)))
+    except (TypeError, ValueError):  # it may not be written to, or is empty
+        return int(column.ctypes.data)

@@ -9,7 +9,7 @@ import ctypes
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -123,16 +123,6 @@ def fill(structure: ctypes.Structure, arrays: Mapping[str, NDArray[Any]], **size
         setattr(structure, name, array.ctypes.data)
     for name, size in sizes.items():
         setattr(structure, name, size)
-
-
-def address(array: NDArray[Any]) -> int:
-    """Where the values of an array of float64 lie.
-
-    ``array.ctypes`` says so too, but makes an object that costs as much as walking ten trees.
-    """
-    if array.size and array.flags.writeable:
-        return ctypes.addressof(ctypes.c_double.from_buffer(cast("Any", array)))
-    return int(array.ctypes.data)
 
 
 def kernel_available() -> bool:

@@ -17,7 +17,8 @@ from feature_store.errors import BadInput
 from models.calibration import ELAPSED, Calibration, Step
 from models.encoding import Encoding
 from models.grid import Grid, Int64
-from models.kernel import Forecaster, Forecasting, Outlook, address, library
+from feature_store.kernel import address
+from models.kernel import Forecaster, Forecasting, Outlook, library
 from models.kernel_model import Laid
 from models.survival import Float64
 from models.trees import Trees

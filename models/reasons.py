@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -11,7 +12,8 @@ import numpy as np
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
 from feature_store.vocabulary import family_of
 from models.forecast import Direction, Reason
-from models.kernel import Teller, address, library
+from feature_store.kernel import address
+from models.kernel import Teller, library
 from models.kernel_model import Laid
 from models.stay import Explanation
 from models.survival import Float64
@@ -29,38 +31,50 @@ _WORTH_NAMING: Final = 0.005
 """Share of the model's information below which a missing fact is not worth asking for."""
 
 
+_LONGER, _SHORTER = Direction.LONGER, Direction.SHORTER
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Words:
     """What can be said of one feature, worked out once."""
 
-    feature: Feature
-    categories: tuple[str, ...]
+    name: str
+    label: str
+    kind: str
+    actionable: bool
+    missing: str
+    action: str | None
+    action_when_missing: str | None
+    speech: Callable[[float], str]
 
     @classmethod
     def of(cls, feature: Feature) -> _Words:
-        """Words of a feature; one more category than it lists, for any other."""
-        count = len(feature.categories) + 1 if feature.categorical else 0
-        return cls(feature, tuple(feature.describe(float(place)) for place in range(count)))
+        """Words of a feature."""
+        return cls(
+            feature.name,
+            feature.label,
+            feature.kind.value,
+            feature.actionable,
+            feature.missing,
+            feature.action or None,
+            feature.action_when_missing or None,
+            feature.speech(),
+        )
 
     def reason(self, value: float, effect: float) -> Reason:
         """Say why, of a value that has this effect."""
-        feature = self.feature
-        there = value == value  # noqa: PLR0124 - NaN is the only value unlike itself
-        if there and self.categories:
-            said = self.categories[min(int(value), len(self.categories) - 1)]
-        else:
-            said = feature.describe(value)
+        said = self.speech(value) if value == value else ""  # noqa: PLR0124 - not NaN
         longer = effect >= 0
-        action = feature.action if said else feature.action_when_missing
+        action = self.action if said else self.action_when_missing
         return Reason(
-            feature=feature.name,
-            label=feature.label,
-            value=said or feature.missing,
+            feature=self.name,
+            label=self.label,
+            value=said or self.missing,
             effect=effect,
-            direction=Direction.LONGER if longer else Direction.SHORTER,
-            kind=feature.kind.value,
-            actionable=feature.actionable,
-            action=(action or None) if longer else None,
+            direction=_LONGER if longer else _SHORTER,
+            kind=self.kind,
+            actionable=self.actionable,
+            action=action if longer else None,
         )
 
 
@@ -138,21 +152,33 @@ def reasons_for(
     causes = np.ascontiguousarray(explanation.effects)
     if not told.size:
         return [()] * n
-    start = told.ctypes.data
+    start = address(told)
     library().homeward_tell(
         *(speech.laid.address, address(causes), n, wanted, most is None),
         *(start, start + told.nbytes // 2, address(effects)),
     )
-    return [
-        tuple(
-            _not_shown(effect)
-            if concept == 0
-            else speech.words[speaker].reason(float(matrix[row, speaker]), effect)
-            for concept, speaker, effect in zip(*columns, strict=True)
+    concepts, speakers = told
+    values = matrix[np.arange(n)[:, None], speakers]
+    columns = (concepts.tolist(), speakers.tolist(), values.tolist(), effects.tolist())
+    return [_told(speech.words, *row) for row in zip(*columns, strict=True)]
+
+
+def _told(
+    words: tuple[_Words, ...],
+    concepts: list[int],
+    speakers: list[int],
+    values: list[float],
+    effects: list[float],
+) -> tuple[Reason, ...]:
+    return tuple(
+        [
+            words[speaker].reason(value, effect) if concept else _not_shown(effect)
+            for concept, speaker, value, effect in zip(
+                concepts, speakers, values, effects, strict=True
+            )
             if concept >= 0
-        )
-        for row, columns in enumerate(zip(*told.tolist(), effects.tolist(), strict=True))
-    ]
+        ]
+    )
 
 
 def _not_shown(effect: float) -> Reason:
@@ -187,14 +213,11 @@ def missing_in(
     completeness = np.empty(len(rows))
     if rows.size:
         library().homeward_find_missing(
-            speech.laid.address,
-            address(rows),
-            len(rows),
-            missing.ctypes.data,
-            address(completeness),
+            *(speech.laid.address, address(rows), len(rows)),
+            *(address(missing), address(completeness)),
         )
+    families = speech.families
     names = [
-        tuple(speech.families[family] for family in line if family >= 0)
-        for line in missing.tolist()
+        tuple([families[family] for family in line if family >= 0]) for line in missing.tolist()
     ]
     return names, completeness

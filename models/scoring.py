@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
+
 from feature_store.compute import compute_features
-from feature_store.definitions import FeatureSet
+from feature_store.definitions import Feature, FeatureSet, Read
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
 from feature_store.vocabulary import LONG_STAY_DAYS
@@ -25,6 +27,8 @@ MEDIUM: Final = 0.25
 """Chance of passing the next horizon from which a patient is called high or medium risk."""
 
 TOP_REASONS: Final = 5
+
+_HIGH, _MEDIUM, _LOW = Band.HIGH, Band.MEDIUM, Band.LOW
 
 
 def score(
@@ -46,20 +50,22 @@ def score(
     list of Forecast or Refusal
         One for each snapshot, in order.
     """
-    own = bundle.model.feature_set
-    facts = compute_features(events, snapshots, _with_scope(own))
-    refusals = bundle.scope.judge(facts[:, len(own) :])
-    asked = [row for row, refusal in enumerate(refusals) if refusal is None]
-    matrix, days_so_far = facts[asked, : len(own)], snapshots.days_so_far[asked]
+    own = len(bundle.model.feature_set)
+    facts = compute_features(events, snapshots, _with_scope(bundle.model.feature_set))
+    refusals = bundle.scope.judge(facts[:, own:-1])
+    if any(refusals):
+        facts = facts[[refusal is None for refusal in refusals]]
+    matrix, days_so_far = np.ascontiguousarray(facts[:, :own]), facts[:, -1].astype(np.int64)
     forecasts = iter(forecast(bundle.model, matrix, days_so_far, reasons=reasons))
-    return [next(forecasts) if refusal is None else refusal for refusal in refusals]
+    return [refusal or next(forecasts) for refusal in refusals]
 
 
 @lru_cache(maxsize=16)
 def _with_scope(feature_set: FeatureSet) -> FeatureSet:
-    """A model's features, then what its scope is judged by: read in one pass over the events."""
+    """A model's features, what its scope is judged by, days so far: in one pass over the events."""
     facts = tuple(replace(feature, name=f"scope: {feature.name}") for feature in FACTS.features)
-    return FeatureSet((*feature_set.features, *facts))
+    days = Feature(name="scope: days", label="Days so far", read=Read.DAYS_SO_FAR)
+    return FeatureSet((*feature_set.features, *facts, days))
 
 
 def forecast(
@@ -140,11 +146,7 @@ def band_of(probability: dict[int, float | None], days_so_far: int) -> Band:
     >>> band_of({7: 1.0, 14: 0.2, 21: None}, 8).value
     'low'
     """
-    ahead = [
-        chance
-        for days, chance in sorted(probability.items())
-        if days > days_so_far and chance is not None
-    ]
-    if not ahead or ahead[0] >= HIGH:
-        return Band.HIGH
-    return Band.MEDIUM if ahead[0] >= MEDIUM else Band.LOW
+    for days, chance in sorted(probability.items()):
+        if days > days_so_far and chance is not None:
+            return _HIGH if chance >= HIGH else _MEDIUM if chance >= MEDIUM else _LOW
+    return _HIGH

@@ -23,7 +23,8 @@ from typing import Final
 
 import numpy as np
 
-from models.kernel import address, kernel_available, library
+from feature_store.kernel import address
+from models.kernel import kernel_available, library
 from models.kernel_model import Laid, Varying, done, lay_out_model, plan_grid
 from models.score_layout import lay_out_scores
 from models.tree_text import Float64, Forest, UnsupportedModel, read_forest

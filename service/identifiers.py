@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import time
-import uuid
 from typing import TYPE_CHECKING, Final
 
 from feature_store.errors import BadInput
@@ -86,7 +85,8 @@ def new_score_id() -> str:
     chance = int.from_bytes(os.urandom(10))
     first, last = chance >> 68, chance & (1 << 62) - 1  # 12 and 62 bits, none used twice
     bits = milliseconds << 80 | 0x7 << 76 | first << 64 | 0b10 << 62 | last
-    return str(uuid.UUID(int=bits))
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Pseudonyms:
