@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
@@ -43,6 +44,8 @@ from service.traces import make_traces
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from starlette.types import Receive, Scope, Send
 
     from service.answering import ServedModel
 
@@ -155,10 +158,28 @@ def _supplies(parts: Parts, model: ServedModel | None) -> list[Supply]:
     return supplies
 
 
+class Service(FastAPI):
+    """FastAPI, but that requests for scores go straight into their envelope.
+
+    Of the layers that they pass by the envelope is the only one that does anything for them.
+    """
+
+    straight: Envelope
+    """Around the endpoint of ``POST /v1/scores``."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        asked = scope["type"] == "http" and scope["path"] == Scores.path
+        if asked and scope["method"] == "POST":
+            await self.straight(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def _assemble(
     parts: Parts, live: Live, lifespan: Any, setup: CdsSetup, clients: Clients
 ) -> FastAPI:
-    app = FastAPI(
+    app = Service(
         lifespan=lifespan,
         docs_url=None,  # its page loads scripts from elsewhere: ours is in operations()
         redoc_url=None,
@@ -170,7 +191,8 @@ def _assemble(
         },
     )
     app.state.parts, app.state.live = parts, live
-    app.router.routes.insert(0, Route(Scores.path, Scores(parts), methods=["POST"]))
+    scores = Scores(parts)
+    app.router.routes.insert(0, Route(Scores.path, scores, methods=["POST"]))
     app.include_router(feedback(parts))
     app.include_router(operations(parts))
     desk = Desk(parts, live)
@@ -180,9 +202,11 @@ def _assemble(
     app.include_router(cds_routes(parts, desk, setup, clients))
     if setup.origins:
         app.add_middleware(Origins, origins=setup.origins)
-    app.add_middleware(
+    envelope = partial(
         Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
     )
+    app.add_middleware(envelope)
+    app.straight = envelope(scores)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 

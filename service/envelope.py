@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.requests import ClientDisconnect
 
 from service.identifiers import request_id_from
-from service.logs import LOGGER, whereabouts
+from service.logs import LOGGER, tell, whereabouts
 from service.problems import CONTENT_TYPE, Problem
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ class Envelope:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         # The template, never what was sent; an ASGI endpoint carries it itself.
         route = getattr(scope.get("route") or scope.get("endpoint"), "path", UNMATCHED)
-        self._metrics.requests.labels(route, method, info.status).inc()
-        self._metrics.latency.labels(route).observe(took)
+        self._metrics.asked(route, method, info.status, took)
         level = logging.DEBUG if route in PROBES else logging.INFO
         traces = None if route in PROBES else self._traces
         if traces is not None or _log.isEnabledFor(level):
@@ -140,7 +139,7 @@ class Envelope:
                 "caller": info.caller,
                 **info.notes,
             }
-            _log.log(level, "request", extra={"fields": fields})
+            tell(level, "request", fields)
             if traces is not None:
                 parent = info.headers.get(b"traceparent", b"")
                 traces.told(parent, f"{method} {route}", took, fields)

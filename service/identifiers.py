@@ -67,7 +67,7 @@ def request_id_from(sent: str) -> str:
     >>> request_id_from("ward-7.2026-01-14"), len(request_id_from("Smith, John"))
     ('ward-7.2026-01-14', 32)
     """
-    if _REQUEST_ID.fullmatch(sent) and not looks_like_nhs_number(sent):
+    if sent and _REQUEST_ID.fullmatch(sent) and not looks_like_nhs_number(sent):
         return sent
     return secrets.token_hex(16)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -48,6 +48,7 @@ class Metrics:
         registry = CollectorRegistry()
         self._registry = registry
         self._serving: tuple[str, str, str] | None = None
+        self._found: dict[tuple[Any, ...], Any] = {}
         self.requests = Counter(
             "homeward_requests",
             "Requests, by route template, method and status.",
@@ -147,6 +148,19 @@ class Metrics:
         if SHARED_FOLDER not in os.environ:
             ProcessCollector(namespace="homeward", registry=registry)
 
+    def asked(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Note a request that was answered."""
+        self._of(self.requests, route, method, status).inc()
+        self._of(self.latency, route).observe(seconds)
+
+    def _of(self, series: Any, *labels: str | int) -> Any:
+        """One of a series by its labels, looked up by the library only once."""
+        key = (series, *labels)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = series.labels(*labels)
+        return found
+
     def shelf_looked_at(self, shelf: Shelf) -> None:
         """Note what is being served, and whether the registry has its way."""
         self.stale_model.set(bool(shelf.trouble) or _is_copy(shelf))
@@ -175,13 +189,13 @@ class Metrics:
     ) -> None:
         """Note scores and refusals that were given."""
         for one in refused:
-            self.refusals.labels(one.reason).inc()
+            self._of(self.refusals, one.reason).inc()
         for score in scores:
             self.scores.inc()
-            self.bands.labels(score.band).inc()
+            self._of(self.bands, score.band).inc()
             for horizon, chance in score.probability.items():
                 if chance is not None:
-                    self.chance.labels(horizon).observe(chance)
+                    self._of(self.chance, horizon).observe(chance)
 
     def board_made(
         self, entries: Sequence[WorklistEntry], refused: Sequence[RefusedInpatient]

@@ -57,6 +57,7 @@ class Scores:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        scope["endpoint"] = self
         parts, info = self._parts, scope[INFO]
         caller = authorise(parts, scope, KeyScope.SCORES)
         reasons = read_reasons(scope["query_string"])
@@ -84,9 +85,9 @@ class Scores:
     async def _answer(
         self, body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None
     ) -> Answered:
-        answer = partial(answer_scores, body, model, asker, reasons=reasons)
         if len(body) < LARGE_BODY:
-            return answer()
+            return answer_scores(body, model, asker, reasons=reasons)
+        answer = partial(answer_scores, body, model, asker, reasons=reasons)
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
 
 
