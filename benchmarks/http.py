@@ -1,5 +1,9 @@
 """The service over HTTP beside the floor (``benchmarks/floor.py``), in one run.
 
+``--peers``: also beside ``mlflow models serve`` and BentoML, which serve the same model with
+reasons (``benchmarks/serving``) and get features already computed. BentoML comes into an
+environment of its own, made by uv (``benchmarks/bentoml.txt``).
+
 ``python -m benchmarks.http``: the server on one core, the load on another, rounds interleaved. The
 model is fitted first, on a synthetic trust; everything the service does is on: keyed pseudonyms,
 audit, metrics, log (to a file), all reasons computed and the top few told.
@@ -7,24 +11,21 @@ audit, metrics, log (to a file), all reasons computed and the top few told.
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
 import numpy as np
 
-from benchmarks.load import Load, press, resident_mib
+from benchmarks.load import Load, resident_mib
 from benchmarks.report import markdown
+from benchmarks.servers import CONNECTIONS, PEERS, Server, floor, homeward, peers
 from feature_store.clock import to_moment
 from feature_store.compute import compute_features
 from feature_store.events import NO_TIME, Events
@@ -33,96 +34,91 @@ from feature_store.outcome import outcomes_of
 from feature_store.simulation import TrustSettings, simulate_events
 from feature_store.snapshots import Snapshots, daily_snapshots
 from feature_store.spells import find_spells
-from models.bundle import Bundle, save_bundle
+from models.bundle import Bundle, load_bundle, save_bundle
 from models.fitting import FitSettings, fit
 from models.recalibrate import learn_calibration
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ROUNDS: Final = 3
 SECONDS: Final = 4.0
-CONNECTIONS: Final = 16
 MANY: Final = 1000
-PORTS: Final = {"floor": 8470, "homeward": 8471}
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server under test."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    ready_seconds: float
-
-    def press(self, body: bytes, *, seconds: float, connections: int = CONNECTIONS) -> Load:
-        """Press it."""
-        return press(
-            self.port,
-            "/v1/scores",
-            body,
-            seconds=seconds,
-            connections=connections,
-            server=self.process.pid,
-        )
 
 
 def main() -> None:
     """Fit, serve, press, print."""
-    with tempfile.TemporaryDirectory() as told:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="seconds; the figures mean nothing")
+    parser.add_argument("--peers", action="store_true", help="beside other servers of models too")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    rounds, seconds = (1, 0.5) if asked.quick else (asked.rounds, SECONDS)
+    with tempfile.TemporaryDirectory() as told, ExitStack() as stack:
         folder = Path(told)
-        events, asked = make_bundle(folder / "bundle")
-        one, many = request_of(events, asked, 1), request_of(events, asked, MANY)
-        with homeward(folder) as ours:
-            answer = httpx.post(
-                f"http://127.0.0.1:{ours.port}/v1/scores",
-                content=one,
-                headers={"Content-Type": "application/json"},
-                timeout=60,
-            )
-            (folder / "answer.json").write_bytes(answer.raise_for_status().content)
-            with floor(folder) as low:
-                report(ours, low, one, many, len(answer.content))
-
-
-def report(ours: Server, low: Server, one: bytes, many: bytes, answer_bytes: int) -> None:
-    """Press both in turns and print the tables."""
-    loads: dict[str, list[Load]] = {"floor": [], "homeward": []}
-    for server in (low, ours):
-        server.press(one, seconds=1.0)  # warm
-    for _ in range(ROUNDS):
-        loads["floor"].append(low.press(one, seconds=SECONDS))
-        loads["homeward"].append(ours.press(one, seconds=SECONDS))
-    events = len(json.loads(one)["spells"][0]["events"])
-    print(
-        f"One spell a request ({events} events, {len(one):,} bytes in, {answer_bytes:,} out), "
-        f"{CONNECTIONS} connections, median of {ROUNDS} rounds of {SECONDS:.0f} s.\n"
-    )
-    servers = {"floor": low, "homeward": ours}
-    floor_cpu = median(load.cpu_ms for load in loads["floor"])
-    rows = []
-    for name, rounds in loads.items():
-        cpu = median(load.cpu_ms for load in rounds)
-        rows.append(
-            (
-                name,
-                f"{median(load.per_second for load in rounds):,.0f}",
-                f"{cpu:.3f}",
-                f"{floor_cpu / cpu:.0%}",
-                f"{median(load.latency_ms(0.5) for load in rounds):.1f}",
-                f"{median(load.latency_ms(0.99) for load in rounds):.1f}",
-                f"{servers[name].ready_seconds:.1f}",
-                f"{resident_mib(servers[name].process.pid):.0f}",
-            )
-        )
-    head = ("server", "req/s", "CPU ms/req", "of floor by CPU", "p50 ms", "p99 ms", "ready s")
-    print(markdown((*head, "RSS MiB"), rows))
-    load = ours.press(many, seconds=5.0, connections=1)
+        events, snapshots = make_bundle(folder / "bundle")
+        one, many = request_of(events, snapshots, 1), request_of(events, snapshots, MANY)
+        ours = stack.enter_context(homeward(folder))
+        answer = _answer_of(ours, one)
+        (folder / "answer.json").write_bytes(answer)
+        contest = {
+            "floor": (stack.enter_context(floor(folder)), one),
+            "homeward": (ours, one),
+        }
+        if asked.peers:
+            row = row_of(folder / "bundle", events, snapshots)
+            contest |= {
+                name: (server, body)
+                for name, server, body in peers(folder, row, stack)
+                if server is not None
+            }
+        report(contest, len(answer), rounds=rounds, seconds=seconds)
+        load = ours.press(many, seconds=min(5.0, 5 * seconds), connections=1)
     each = median(load.latencies)
     print(
         f"\n{MANY:,} spells in one request ({len(many) / 2**20:.1f} MiB): {each:.2f} s, "
         f"{MANY / each * 60:,.0f} spells a minute."
     )
+
+
+def _answer_of(ours: Server, body: bytes) -> bytes:
+    address = f"http://127.0.0.1:{ours.port}{ours.path}"
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(address, content=body, headers=headers, timeout=60)
+    return answer.raise_for_status().content
+
+
+def report(
+    contest: dict[str, tuple[Server, bytes]], answer_bytes: int, *, rounds: int, seconds: float
+) -> None:
+    """Press all in turns and print the table."""
+    loads: dict[str, list[Load]] = {name: [] for name in contest}
+    for server, body in contest.values():
+        server.press(body, seconds=min(1.0, seconds))  # warm
+    for _ in range(rounds):
+        for name, (server, body) in contest.items():
+            loads[name].append(server.press(body, seconds=seconds))
+    body = contest["homeward"][1]
+    events = len(json.loads(body)["spells"][0]["events"])
+    print(
+        f"One spell a request ({events} events, {len(body):,} bytes in, {answer_bytes:,} out), "
+        f"{CONNECTIONS} connections, median of {rounds} rounds of {seconds:g} s.\n"
+    )
+    floor_cpu = median(load.cpu_ms for load in loads["floor"])
+    rows = []
+    for name, of in loads.items():
+        cpu = median(load.cpu_ms for load in of)
+        rows.append(
+            (
+                PEERS.get(name, name),
+                f"{median(load.per_second for load in of):,.0f}",
+                f"{cpu:.3f}",
+                f"{floor_cpu / cpu:.1%}",
+                f"{median(load.latency_ms(0.5) for load in of):.1f}",
+                f"{median(load.latency_ms(0.99) for load in of):.1f}",
+                f"{contest[name][0].ready_seconds:.1f}",
+                f"{resident_mib(contest[name][0].process.pid):.0f}",
+            )
+        )
+    head = ("server", "req/s", "CPU ms/req", "of floor by CPU", "p50 ms", "p99 ms", "ready s")
+    print(markdown((*head, "RSS MiB"), rows))
 
 
 # ---- what is served ------------------------------------------------------------------------------
@@ -194,66 +190,12 @@ def _event(events: Events, row: int, later: int) -> dict[str, Any]:
     return told
 
 
-# ---- the servers ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def homeward(folder: Path) -> Iterator[Server]:
-    """``homeward serve``."""
-    environment = {
-        "HOMEWARD_VAR": str(folder / "var"),
-        "HOMEWARD_MODEL_URI": str(folder / "bundle"),
-    }
-    words = ["-m", "homeward", "serve", "--port", str(PORTS["homeward"])]
-    with _serving(words, environment, PORTS["homeward"], "/health/ready", folder) as server:
-        yield server
-
-
-@contextmanager
-def floor(folder: Path) -> Iterator[Server]:
-    """The floor, under the same server."""
-    words = ["-m", "uvicorn", "benchmarks.floor:app", "--port", str(PORTS["floor"])]
-    words += ["--no-access-log", "--loop", "uvloop", "--http", "httptools"]
-    environment = {"FLOOR_ANSWER": str(folder / "answer.json")}
-    with _serving(words, environment, PORTS["floor"], "/openapi.json", folder) as server:
-        yield server
-
-
-@contextmanager
-def _serving(
-    words: list[str], environment: dict[str, str], port: int, ready: str, folder: Path
-) -> Iterator[Server]:
-    began = time.perf_counter()
-    with (folder / f"{port}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own servers
-            [sys.executable, *words], env=os.environ | environment, stdout=log, stderr=log
-        )
-        try:
-            _apart(process.pid)
-            _wait(process, f"http://127.0.0.1:{port}{ready}")
-            yield Server(process, port, time.perf_counter() - began)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-
-
-def _apart(server: int) -> None:
-    """Server on one core, load on another, where there are two."""
-    cores = sorted(os.sched_getaffinity(0) | os.sched_getaffinity(server))
-    if len(cores) > 1:
-        os.sched_setaffinity(server, cores[:1])
-        os.sched_setaffinity(0, cores[1:2])
-
-
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
-    while process.poll() is None:
-        try:
-            if httpx.get(url).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.02)
-    msg = "a server did not start"
-    raise RuntimeError(msg)
+def row_of(bundle: Path, events: Events, asked: Snapshots) -> list[float | None]:
+    """Features of the usual spell's second morning, days so far after them; missing is null."""
+    feature_set = load_bundle(bundle).model.feature_set
+    rows = np.flatnonzero(asked.days_so_far == 2)[:1]
+    (matrix,) = compute_features(events, asked.take(rows), feature_set).tolist()
+    return [None if value != value else value for value in (*matrix, 2.0)]  # noqa: PLR0124 - NaN
 
 
 if __name__ == "__main__":

@@ -134,13 +134,38 @@ async def _press(
 
 
 def cpu_seconds(process: int) -> float:
-    """CPU time of a process so far (Linux)."""
-    with open(f"/proc/{process}/stat") as file:  # noqa: PTH123 - a kernel's file, not a path
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU time so far of a process and all that it started (Linux)."""
+    stats = [_stat(one) for one in family(process)]
+    ticks = sum(int(fields[11]) + int(fields[12]) for fields in stats if fields)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(process: int) -> float:
-    """Resident memory of a process (Linux)."""
-    with open(f"/proc/{process}/statm") as file:  # noqa: PTH123 - as above
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+    """Resident memory of a process and all that it started (Linux)."""
+    pages = 0
+    for one in family(process):
+        with open(f"/proc/{one}/statm") as file:  # noqa: PTH123 - a kernel's file, not a path
+            pages += int(file.read().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def family(process: int) -> list[int]:
+    """A process and all that it started, still running (Linux)."""
+    found = [process]
+    parents = {
+        int(name): int(fields[1])
+        for name in os.listdir("/proc")  # noqa: PTH208 - as above
+        if name.isdigit() and (fields := _stat(int(name)))
+    }
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def _stat(process: int) -> list[str]:
+    """Fields after the name of a process; none if it is gone."""
+    try:
+        with open(f"/proc/{process}/stat") as file:  # noqa: PTH123 - as above
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,41 @@
+"""What a server of models is asked and answers: features in, the forecast with reasons out.
+
+Less than Homeward's own request: no events to be read, no account to be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from models.bundle import Bundle
+from models.scoring import forecast
+
+
+def answer(bundle: Bundle, rows: Sequence[Sequence[float | None]]) -> list[dict[str, Any]]:
+    """Score rows of features, days so far in the last column; None is missing.
+
+    >>> answer.__name__
+    'answer'
+    """
+    matrix = np.array(rows, np.float64)
+    said = forecast(bundle.model, matrix[:, :-1], matrix[:, -1].astype(np.int64))
+    return [
+        {
+            "probability": {str(days): chance for days, chance in one.probability.items()},
+            "band": one.band.value,
+            "discharge_day": [
+                one.discharge_day.p10,
+                one.discharge_day.p50,
+                one.discharge_day.p90,
+            ],
+            "probability_of_death_in_hospital": one.probability_of_death_in_hospital,
+            "reasons": [msgspec.to_builtins(reason) for reason in one.reasons],
+            "missing": list(one.missing),
+            "completeness": one.completeness,
+        }
+        for one in said
+    ]
