@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.errors import BadInput
+from feature_store.kernel import address
 from models.calibration import ELAPSED, Calibration, Step
 from models.encoding import Encoding
 from models.grid import Grid, Int64
-from feature_store.kernel import address
 from models.kernel import Forecaster, Forecasting, Outlook, library
 from models.kernel_model import Laid
 from models.survival import Float64

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
+from feature_store.kernel import address
 from feature_store.vocabulary import family_of
 from models.forecast import Direction, Reason
-from feature_store.kernel import address
 from models.kernel import Teller, library
 from models.kernel_model import Laid
 from models.stay import Explanation
