@@ -53,7 +53,7 @@ class Named:
 
 def named_by_spell(row: AuditRow, spell: str) -> Named:
     """Names of a score of the record: its spell as it was sent, the patient by a pseudonym."""
-    encounter = {"identifier": {"system": words.SPELL, "value": spell}}
+    encounter = {"identifier": {"system": words.SPELL, "value": _text(spell)}}
     return Named(encounter, subject_of(row.subject), [encounter])
 
 
@@ -100,8 +100,17 @@ def risk_assessment(
         "note": [{"text": text} for text in _notes(row, withdrawn_at)],
     }
     if actions := list(dict.fromkeys(one["action"] for one in reasons if one["action"])):
-        made["mitigation"] = "; ".join(actions)
+        made["mitigation"] = _text("; ".join(actions))
     return {name: value for name, value in made.items() if value != []}
+
+
+def _text(said: str) -> str:
+    r"""Text as FHIR allows it: no blanks but plain ones, none at the ends.
+
+    >>> _text("a\u00a0b\u2003 ")
+    'a b'
+    """
+    return " ".join(said.split()) or "-"
 
 
 def _moment(microseconds: int) -> str:
@@ -110,7 +119,7 @@ def _moment(microseconds: int) -> str:
 
 def _model(row: AuditRow) -> dict[str, str]:
     version = row.model_version or "unregistered"
-    return {"system": words.MODEL, "code": row.model, "version": version}
+    return {"system": words.MODEL, "code": _text(row.model), "version": version}
 
 
 def _extensions(row: AuditRow, withdrawn_at: int | None) -> list[dict[str, Any]]:
@@ -137,7 +146,7 @@ def _predictions(row: AuditRow, rationale: str) -> list[dict[str, Any]]:
         if chance is not None
     ]
     if told and rationale:
-        told[0]["rationale"] = rationale
+        told[0]["rationale"] = _text(rationale)
     return told
 
 

@@ -222,7 +222,7 @@ def _named(stay: Stay, row: AuditRow, findings: Sequence[str]) -> Named:
 
 
 def _reference(name: str) -> dict[str, Any] | None:
-    if looks_like_nhs_number(name.rpartition("/")[2]):
+    if looks_like_nhs_number(name.rpartition("/")[2]) or len(name.split()) != 1:
         return None
     return {"reference": name}
 

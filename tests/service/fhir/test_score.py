@@ -100,6 +100,17 @@ def test_an_earlier_stay_is_history_and_is_refused_by_itself(service, ask, core)
     assert used.features != without.features
 
 
+def test_a_full_url_names_what_has_no_id_unless_fhir_could_not_say_it(service, core):
+    for url, told in (("urn:uuid:1", {"reference": "urn:uuid:1"}), ("urn:\u00a0x", None)):
+        bundle = core.bundle(*core.stay()[:2])
+        del bundle["entry"][1]["resource"]["id"]
+        bundle["entry"][1]["fullUrl"] = url
+        answer = service.post("/fhir/$score", json=bundle)
+        assert answer.status_code == 200
+        encounter = answer.json()["entry"][0]["resource"]["encounter"]
+        assert encounter == told or (told is None and "identifier" in encounter)
+
+
 def test_two_stays_at_once_of_one_patient_are_both_refused(ask, core):
     told = ask(*core.stay(), core.encounter("e2", start=-2.0))
     assert kinds(told) == ["OperationOutcome"] * 2
