@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -104,6 +105,7 @@ def curve(sample: Sample) -> list[dict[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=1)  # E-avg and E-90 read the same curve, one after the other
 def _gaps(sample: Sample) -> tuple[Float64, Float64]:
     """Distance of chance and smooth share in each cell, and the weight of the cell."""
     cells = sample.cells
@@ -142,27 +144,42 @@ def _fit(design: Float64, cells: Cells, *, offset: Float64 | None = None) -> Flo
     """
     shift = np.zeros(design.shape[0]) if offset is None else offset
     basis, triangle = np.linalg.qr(design)  # orthogonal columns: Newton's steps are well scaled
+    start = np.zeros((1, basis.shape[1]))
+    if cells.weights.shape[0] > 1:  # replicates lie about their mean: begin there
+        start = _newton(start, basis, _mean_of(cells), shift)
+    beta = _newton(np.repeat(start, cells.weights.shape[0], axis=0), basis, cells, shift)
+    events, total = cells.events.sum(axis=1), cells.weights.sum(axis=1)
+    answer = np.linalg.solve(triangle, beta.T).T
+    answer[(events <= 0) | (events >= total)] = np.nan
+    return np.asarray(answer)
+
+
+def _mean_of(cells: Cells) -> Cells:
+    """All replicates together as one."""
+    weights, events = (
+        np.mean(column, axis=0, keepdims=True) for column in (cells.weights, cells.events)
+    )
+    return Cells(cells.log_odds, cells.probability, weights, events)
+
+
+def _newton(beta: Float64, basis: Float64, cells: Cells, shift: Float64) -> Float64:
+    """Coefficients of every replicate, from these on."""
     pairs = (basis[:, :, None] * basis[:, None, :]).reshape(basis.shape[0], -1)
     ridge = _RIDGE * np.eye(basis.shape[1])
-    beta = np.zeros((cells.weights.shape[0], basis.shape[1]))
     loss = _loss(beta, basis, cells, shift)
     for _ in range(_STEPS):
         chance = _expit(beta @ basis.T + shift)
         gradient = (cells.events - cells.weights * chance) @ basis - _RIDGE * beta
         information = (cells.weights * chance * (1.0 - chance)) @ pairs
-        step = np.linalg.solve(information.reshape(*beta.shape, -1) + ridge, gradient[:, :, None])[
-            :, :, 0
-        ]
+        solved = np.linalg.solve(information.reshape(*beta.shape, -1) + ridge, gradient[:, :, None])
+        step: Float64 = np.asarray(solved[:, :, 0], np.float64)
         step, loss = _halved(beta, step, loss, basis=basis, cells=cells, shift=shift)
         beta = beta + step
         if float(np.abs(step).max(initial=0.0)) < _TOLERANCE * max(
             1.0, float(np.abs(beta).max(initial=0.0))
         ):
             break
-    events, total = cells.events.sum(axis=1), cells.weights.sum(axis=1)
-    answer = np.linalg.solve(triangle, beta.T).T
-    answer[(events <= 0) | (events >= total)] = np.nan
-    return np.asarray(answer)
+    return beta
 
 
 def _halved(
