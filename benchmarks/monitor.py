@@ -4,7 +4,7 @@ Control charts of calibration looked at every four weeks; one site of four that 
 scores that move; feeds that fall silent, looked at every day; and whole looks at simulated trusts
 whose scores are true.
 
-Usage: python -m benchmarks.monitor [--quick] [--seeds 400]
+Usage: python -m benchmarks.monitor [--quick] [--seeds 200]
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ START: Final = 20_000 * DAY
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     parser = options(__doc__)
-    parser.add_argument("--seeds", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=200)
     chosen = parser.parse_args(arguments)
     seeds = 4 if chosen.quick else chosen.seeds
     report = Report("monitor", quick=chosen.quick)
-    _charts(report, seeds)
-    _sites(report, max(seeds // 2, 2))
-    _drift(report, max(seeds // 2, 2))
-    _feeds(report, max(seeds // 10, 2))
-    whole(report, max(seeds // 40, 1), looks=2 if chosen.quick else 6)
+    _charts(report, 2 * seeds)
+    _sites(report, seeds)
+    _drift(report, seeds)
+    _feeds(report, max(seeds // 5, 2))
+    whole(report, max(seeds // 20, 1), looks=2 if chosen.quick else 6)
     report.close(chosen.out)
     return 0
 

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import shutil
+from datetime import datetime
 
 import msgspec
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from feature_store.clock import DAY, HOUR
 from feature_store.errors import BadInput
@@ -393,6 +395,15 @@ def test_the_command_reads_record_and_store_and_tells_a_scheduler(
     assert "<script" not in page
     gauge = (tmp_path / "out/monitor.prom").read_text()
     assert ("homeward_monitor_state 3\n" in gauge) == bool(code)
+    read = {one.name: one.samples for one in text_string_to_metric_families(gauge)}
+    (taken,) = read["homeward_monitor_timestamp_seconds"]
+    assert taken.value == datetime.fromisoformat(told["at"]).timestamp()
+    assert {one.labels["nights"] for one in read["homeward_monitor_outcomes_due"]} == {
+        "7",
+        "14",
+        "21",
+    }
+    assert len(read["homeward_monitor_feed_state"]) == len(told["feeds"])
 
 
 def test_the_shadow_report_refuses_with_three_and_is_a_run_of_its_own(
