@@ -44,6 +44,9 @@ def compute_shards(
     BadInput
         A file cannot be read.
     """
+    if threads == 1:
+        yield from (_features(shard, asked, feature_set) for shard, asked in shards)
+        return
     todo = iter(shards)
     with ThreadPoolExecutor(threads) as pool:
         running: deque[Future[Matrix]] = deque()

@@ -10,8 +10,16 @@ import duckdb
 import numpy as np
 
 from benchmarks.cases import Float64
-from benchmarks.engines.history import SNAPSHOTS
-from benchmarks.engines.windows import CODES, COLUMNS, EMPTY, HOURS, MICROSECONDS, READS, column
+from benchmarks.engines.windows import (
+    CODES,
+    COLUMNS,
+    EMPTY,
+    HOURS,
+    MICROSECONDS,
+    READS,
+    SNAPSHOTS,
+    column,
+)
 from feature_store.definitions import Read
 
 _READINGS = {

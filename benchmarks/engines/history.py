@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.cases import Int64
-from benchmarks.engines.windows import CODES, MICROSECONDS
+from benchmarks.engines.windows import CODES, MICROSECONDS, SNAPSHOTS
 from feature_store.clock import DAY
 from feature_store.dataset import write_dataset
 from feature_store.events import NO_SPELL, Events
@@ -22,7 +22,6 @@ from feature_store.table import to_table
 EVENTS_A_PATIENT: Final = 333
 SHARD_EVENTS: Final = 1_000_000
 DAYS: Final = 3 * 365
-SNAPSHOTS: Final = "snapshots.parquet"
 
 _OTHERS: Final = ("ALBUMIN", "LACTATE", "SODIUM", "WARD", "WATERLOW")
 _NAMES: Final = tuple(sorted((*CODES, *_OTHERS)))

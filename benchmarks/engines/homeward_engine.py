@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,13 @@ from feature_store.snapshots import Snapshots
 
 def from_disk(folder: Path) -> Float64:
     """Parquet to matrix."""
+    return np.concatenate(list(shard_matrices(folder)))
+
+
+def shard_matrices(folder: Path) -> Iterator[Float64]:
+    """Parquet to the matrix of one shard after another."""
     shards = open_dataset(folder).shards
-    return _matrix(shards, _parted(shards, read_snapshots(folder)))
+    return _matrices(shards, _parted(shards, read_snapshots(folder)))
 
 
 def in_memory(folder: Path) -> Callable[[], Float64]:
@@ -28,7 +33,7 @@ def in_memory(folder: Path) -> Callable[[], Float64]:
     dataset = open_dataset(folder)
     held = list(dataset.read_shards(FEATURES))
     asked = list(_parted(dataset.shards, read_snapshots(folder)))
-    return lambda: _matrix(held, asked)
+    return lambda: np.concatenate(list(_matrices(held, asked)))
 
 
 def _parted(shards: Iterable[Path], snapshots: Snapshots) -> Iterator[Snapshots]:
@@ -42,7 +47,6 @@ def _parted(shards: Iterable[Path], snapshots: Snapshots) -> Iterator[Snapshots]
         done = upto
 
 
-def _matrix(shards: Iterable[Shard], asked: Iterable[Snapshots]) -> Float64:
-    threads = int(os.environ.get("BENCHMARK_THREADS", "2"))
-    parts = compute_shards(zip(shards, asked, strict=True), FEATURES, threads=threads)
-    return np.concatenate(list(parts))
+def _matrices(shards: Sequence[Shard], asked: Iterable[Snapshots]) -> Iterator[Float64]:
+    threads = min(int(os.environ.get("BENCHMARK_THREADS", "2")), len(shards))
+    return compute_shards(zip(shards, asked, strict=True), FEATURES, threads=threads)

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cases import Float64
-from benchmarks.engines.history import SNAPSHOTS
-from benchmarks.engines.windows import CODES, EMPTY, HOURS, MICROSECONDS, READS
+from benchmarks.engines.windows import CODES, EMPTY, HOURS, MICROSECONDS, READS, SNAPSHOTS
 
 
 def from_disk(folder: Path) -> Float64:

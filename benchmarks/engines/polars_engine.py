@@ -9,8 +9,16 @@ import numpy as np
 import polars as pl
 
 from benchmarks.cases import Float64
-from benchmarks.engines.history import SNAPSHOTS
-from benchmarks.engines.windows import CODES, COLUMNS, EMPTY, HOURS, MICROSECONDS, READS, column
+from benchmarks.engines.windows import (
+    CODES,
+    COLUMNS,
+    EMPTY,
+    HOURS,
+    MICROSECONDS,
+    READS,
+    SNAPSHOTS,
+    column,
+)
 from feature_store.definitions import Read
 
 

@@ -7,6 +7,9 @@ from typing import Final
 
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
 
+SNAPSHOTS: Final = "snapshots.parquet"
+"""File of the questions, beside the events."""
+
 CODES: Final = ("CRP", "NEWS2", "UREA")
 HOURS: Final = (24, 72, 720, 8760)
 READS: Final = (Read.LATEST, Read.MINIMUM, Read.MAXIMUM, Read.COUNT, Read.SUM, Read.HOURS_SINCE)
@@ -38,3 +41,10 @@ FEATURES: Final = FeatureSet(
         for code, hours, read in product(CODES, HOURS, READS)
     )
 )
+
+SAID_BY_FEAST: Final = tuple(
+    column
+    for column, feature in enumerate(FEATURES.features)
+    if feature.read in {Read.LATEST, Read.HOURS_SINCE}
+)
+"""Columns that a point-in-time join can answer."""
