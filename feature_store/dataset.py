@@ -97,19 +97,21 @@ def read_shard(path: Path, feature_set: FeatureSet | None = None, *, past: bool 
         Only the events that its features read: the others are dropped while they are a number of
         a code, before anything else of them is looked at. None for all events.
     past : bool
-        With what held for a while alone (``Events.held``), to ask about past moments; then all
-        events come, for what is asked about is found by the beginnings of spells.
+        With what held for a while alone (``Events.held``), to ask about past moments. Where there
+        is any, all events come: what is asked about is found by the beginnings of spells.
 
     Raises
     ------
     BadInput
         It is not Parquet, or lacks a column.
     """
+    events, before = _read_file(path, feature_set), path.parent.parent / PAST / path.name
     if not past:
-        return _read_file(path, feature_set).current().in_order()
-    events, before = _read_file(path, None), path.parent.parent / PAST / path.name
-    parts = [events, _read_file(before, None)] if before.exists() else [events]
-    return concatenate(parts).in_order()
+        return events.current().in_order()
+    if not before.exists() and events.held is None:
+        return events.in_order()
+    files = [path, before] if before.exists() else [path]
+    return concatenate([_read_file(file, None) for file in files]).in_order()
 
 
 def _read_file(path: Path, feature_set: FeatureSet | None) -> Events:

@@ -6,7 +6,7 @@ import calendar
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Self
@@ -226,6 +226,11 @@ class FeatureSet:
     def take(self, columns: Sequence[int]) -> FeatureSet:
         """Return the set of these columns."""
         return FeatureSet(tuple(self.features[column] for column in columns))
+
+    def beside(self, other: FeatureSet, prefix: str) -> FeatureSet:
+        """These, then those of another set under prefixed names: read in one pass over events."""
+        more = (replace(feature, name=f"{prefix}: {feature.name}") for feature in other.features)
+        return FeatureSet((*self.features, *more))
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain data, in column order."""

@@ -23,7 +23,7 @@ def compute_shards(
 ) -> Iterator[Matrix]:
     """Features of each shard's own snapshots, one shard after another.
 
-    Of a file, only the events that the features read are taken up. Threads work on shards of their
+    Of a file without a past, only the events that the features read are taken up. Threads work on shards of their
     own (reading and the kernel leave Python alone), so as many shards as threads are in memory;
     the matrices are the same for any number of them.
 
@@ -60,5 +60,5 @@ def compute_shards(
 
 
 def _features(shard: Shard, asked: Snapshots, feature_set: FeatureSet) -> Matrix:
-    events = shard if isinstance(shard, Events) else read_shard(shard, feature_set)
+    events = shard if isinstance(shard, Events) else read_shard(shard, feature_set, past=True)
     return compute_features(events, asked, feature_set)

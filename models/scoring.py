@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -63,9 +62,8 @@ def score(
 @lru_cache(maxsize=16)
 def _with_scope(feature_set: FeatureSet) -> FeatureSet:
     """A model's features, what its scope is judged by, days so far: in one pass over the events."""
-    facts = tuple(replace(feature, name=f"scope: {feature.name}") for feature in FACTS.features)
-    days = Feature(name="scope: days", label="Days so far", read=Read.DAYS_SO_FAR)
-    return FeatureSet((*feature_set.features, *facts, days))
+    days = Feature(name="days", label="Days so far", read=Read.DAYS_SO_FAR)
+    return feature_set.beside(FeatureSet((*FACTS.features, days)), "scope")
 
 
 def forecast(

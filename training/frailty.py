@@ -19,13 +19,11 @@ from typing import Final
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from feature_store.compute import compute_features
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
-from feature_store.events import Events, Int64
-from feature_store.snapshots import Snapshots
+from feature_store.events import Int64
 from feature_store.vocabulary import family_of, value_of
 from models.judging.estimate import Float64
-from training.material import Material, rows_of
+from training.material import Material, features_by_part
 from training.split import Part, Split
 from training.survey import Survey
 
@@ -77,7 +75,6 @@ INTERMEDIATE: Final = 5.0
 """The published risk groups begin here."""
 
 _TWO_YEARS_HOURS: Final = 730 * 24.0
-_BLOCK: Final = 20_000
 _FAMILY: Final = "DIAGNOSIS"
 
 
@@ -103,15 +100,10 @@ def frailty_set(codes: Iterable[str]) -> FeatureSet:
     )
 
 
-def frailty_scores(events: Events, snapshots: Snapshots, counted: FeatureSet) -> Float64:
+def frailty_scores(counts: Float64, counted: FeatureSet) -> Float64:
     """Points of each snapshot, shape (n,), of what was recorded by then; 0 where nothing was."""
     points = np.array([WEIGHTS[name] for name in counted.names])
-    scores = np.zeros(len(snapshots))
-    for first in range(0, len(snapshots), _BLOCK):
-        rows = np.arange(first, min(first + _BLOCK, len(snapshots)))
-        counts = compute_features(events, snapshots.take(rows), counted)
-        scores[rows] = np.nan_to_num(counts > 0) @ points
-    return scores
+    return np.asarray(np.nan_to_num(counts > 0) @ points)
 
 
 def gather_frailty(found: Survey, split: Split, *parts: Part) -> list[Float64] | None:
@@ -119,12 +111,11 @@ def gather_frailty(found: Survey, split: Split, *parts: Part) -> list[Float64] |
     counted = frailty_set(found.dataset.descriptions())
     if not len(counted):
         return None
-    scores: dict[Part, list[Float64]] = {part: [] for part in parts}
-    for events, asked in found.shards():
-        for part in parts:
-            snapshots = asked.take(rows_of(asked, split, part))
-            scores[part].append(frailty_scores(events, snapshots, counted))
-    return [np.concatenate(scores[part]) for part in parts]
+    scores = [
+        [frailty_scores(counts, counted) for _, counts in shard]
+        for shard in features_by_part(found, split, counted, parts)
+    ]
+    return [np.concatenate(of_part) for of_part in zip(*scores, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final, TypeVar
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_store.automatic import derive_features
-from feature_store.compute import compute_features
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
 from feature_store.events import Events, Int64, concatenate
@@ -113,19 +112,27 @@ def gather(
     found: Survey, split: Split, feature_set: FeatureSet, *, parts: Sequence[Part] = PARTS
 ) -> Mapping[Part, Material]:
     """Features, outcomes and facts of each part."""
+    size = len(feature_set)
     collected: dict[Part, list[Material]] = {part: [] for part in parts}
-    for events, asked in found.shards():
-        for part in parts:
-            snapshots = asked.take(rows_of(asked, split, part))
-            collected[part].append(
-                Material(
-                    matrix=compute_features(events, snapshots, feature_set),
-                    snapshots=snapshots,
-                    outcomes=outcomes_of(snapshots, found.spells, until=split.until[part]),
-                    facts=compute_features(events, snapshots, found.told),
-                )
-            )
+    for shard in features_by_part(found, split, feature_set.beside(found.told, "fact"), parts):
+        for part, (snapshots, matrix) in zip(parts, shard, strict=True):
+            outcomes = outcomes_of(snapshots, found.spells, until=split.until[part])
+            material = Material(matrix[:, :size], snapshots, outcomes, facts=matrix[:, size:])
+            collected[part].append(material)
     return {part: _stack(materials) for part, materials in collected.items()}
+
+
+def features_by_part(
+    found: Survey, split: Split, feature_set: FeatureSet, parts: Sequence[Part]
+) -> Iterator[list[tuple[Snapshots, Float64]]]:
+    """Of each shard, the snapshots of each part and their features."""
+    asked = [
+        [shard.take(rows_of(shard, split, part)) for part in parts] for shard in found.snapshots
+    ]
+    matrices = found.features([_joined(Snapshots, own) for own in asked], feature_set)
+    for own, matrix in zip(asked, matrices, strict=True):
+        edges = np.cumsum([len(snapshots) for snapshots in own])[:-1]
+        yield list(zip(own, np.split(matrix, edges), strict=True))
 
 
 def rows_of(asked: Snapshots, split: Split, part: Part) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from training.leaks import Suspect
 from training.material import Material, choose_features, gather
 from training.size import sides_of
 from training.split import Part, Split, split_spells
-from training.survey import Survey, survey
+from training.survey import Engine, Survey, survey
 
 Report = Callable[[str], None]
 
@@ -47,6 +47,7 @@ def prepare(
     report: Report,
     *,
     parted: tuple[Survey, Split] | None = None,
+    engine: Engine | None = None,
 ) -> Prepared:
     """Spells to snapshots, split, with features and outcomes.
 
@@ -57,6 +58,8 @@ def prepare(
     report : callable
     parted : tuple of Survey and Split, optional
         Where they are known already.
+    engine : callable, optional
+        What computes the features of many snapshots; this process by default.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def prepare(
     Refused
         A feature is suspected of a leak.
     """
-    found, split = parted or _parted(dataset, config, report)
+    found, split = parted or _parted(dataset, config, report, engine)
     report("spells: " + ", ".join(f"{count} {name}" for name, count in split.counts.items()))
     feature_set = choose_features(found, split, config.features)
     report(f"computing {len(feature_set)} features")
@@ -76,9 +79,11 @@ def prepare(
     return Prepared(found, split, feature_set, materials, suspects)
 
 
-def _parted(dataset: Dataset, config: TrainingConfig, report: Report) -> tuple[Survey, Split]:
+def _parted(
+    dataset: Dataset, config: TrainingConfig, report: Report, engine: Engine | None
+) -> tuple[Survey, Split]:
     report("reading spells")
-    found = survey(dataset, config.scope)
+    found = survey(dataset, config.scope, engine=engine, threads=config.threads)
     clock = dataset.manifest.clock
     return found, split_spells(
         found.spells, config.split, clock=clock, until=found.until, site=found.site

@@ -33,6 +33,7 @@ from training.provenance import provenance_of
 from training.publish import Findings, publish_findings, publish_model
 from training.run import Run
 from training.split import Part
+from training.survey import Engine
 from training.tracking import Tracker
 from training.tuning import Tuned, study_name, tune
 from training.use import HeldOut
@@ -63,7 +64,7 @@ class Trained:
     cost: Mapping[str, float]
 
 
-def train(
+def train(  # noqa: PLR0913 - by name, and each of another kind
     dataset: Dataset,
     config: TrainingConfig,
     *,
@@ -71,6 +72,7 @@ def train(
     key: bytes,
     report: Report,
     last: LastModel | None = None,
+    engine: Engine | None = None,
 ) -> Trained:
     """Fit, calibrate, judge, log and register a model.
 
@@ -85,6 +87,9 @@ def train(
         Takes lines of progress.
     last : LastModel, optional
         The champion, to be judged beside the new model.
+    engine : callable, optional
+        What computes the features of many snapshots; this process by default. The model is the
+        same.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def train(
     ) as run:
         run.log_params(config.to_mapping())
         with run.cost.stage("prepare"):
-            prepared = prepare(dataset, config, report)
+            prepared = prepare(dataset, config, report, engine=engine)
         with run.cost.stage("tune"):
             tuned = _tuned(prepared, config, run, tracker.studies, report)
         if tuned is not None:

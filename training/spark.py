@@ -12,10 +12,11 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +30,10 @@ from feature_store.compute import compute_features
 from feature_store.dataset import Dataset, read_shard
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput, HomewardError
-from feature_store.events import Events
+from feature_store.events import Events, Int64
+from feature_store.snapshots import Snapshots
 from models.bundle import Bundle, load_bundle, save_bundle
+from models.judging.estimate import Float64
 from training.batch import SCHEMA, inpatients_at, score_shard
 
 KEYS: Final = pa.schema(
@@ -44,10 +47,20 @@ KEYS: Final = pa.schema(
 
 DAYS_SO_FAR: Final = "days_so_far"
 
+_ASKED: Final = pa.schema(
+    [(name, pa.int64()) for name in ("shard", "row", *map(attrgetter("name"), fields(Snapshots)))]
+)
+_ANSWERS: Final = pa.schema([("shard", pa.int64()), ("row", pa.int64()), ("features", pa.binary())])
+"""Features as the bytes of their doubles: hundreds of columns would be turned about twice."""
+
+_SHARDS_A_CORE: Final = 4
+"""Shards in one job, by core: enough to keep all busy to its end."""
+
 _ALONE: Final = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.ui.enabled": "false",
+    "spark.driver.maxResultSize": "0",  # a training set comes back, and is held here anyway
 }
 """Settings of a Spark that is this machine only: nothing of it can be reached from another."""
 
@@ -94,9 +107,7 @@ def _start(master: str | None) -> SparkSession:
     try:
         return builder.getOrCreate()
     except PySparkRuntimeError as error:
-        msg = (
-            "--engine spark: Java 17 or newer expected on PATH or at JAVA_HOME; Spark did not start"
-        )
+        msg = "Spark: Java 17 or newer expected on PATH or at JAVA_HOME; it did not start without"
         raise BadInput(msg) from error
 
 
@@ -138,6 +149,69 @@ def features_of_inpatients(
     schema = pa.schema([*KEYS, *((name, pa.float64()) for name in doubles)])
     work = partial(_features, feature_set=feature_set, moment=moment, schema=schema)
     return map_shards(session, dataset, work, schema)
+
+
+def spark_features(
+    session: SparkSession,
+    dataset: Dataset,
+    asked: Sequence[Snapshots],
+    feature_set: FeatureSet,
+) -> Iterator[Float64]:
+    """Features of each shard's snapshots; an engine of ``training.survey``.
+
+    The snapshots travel to where their shard is read, the features come back a few shards at a
+    time: what this process holds of them is what its caller keeps.
+
+    Raises
+    ------
+    BadInput
+        A shard cannot be read.
+    HomewardError
+        Spark failed; its own log says more.
+    """
+    paths = [str(path.resolve()) for path in dataset.shards]
+
+    def work(asked: pa.Table) -> pa.Table:  # a plain function: Spark reads its annotations
+        return _features_asked(asked, paths, feature_set)
+
+    at_once = _SHARDS_A_CORE * session.sparkContext.defaultParallelism
+    for first in range(0, len(asked), at_once):
+        some = asked[first : first + at_once]
+        sent = session.createDataFrame(_asked_table(some, first))
+        parted = sent.repartition(len(some), "shard").groupBy("shard")
+        found = _collect(parted.applyInArrow(work, from_arrow_schema(_ANSWERS)), _ANSWERS)
+        yield from _matrices(found, some, first, len(feature_set))
+
+
+def _asked_table(asked: Sequence[Snapshots], first: int) -> pa.Table:
+    """Snapshots of several shards, each with its shard and its place there."""
+    columns: dict[str, list[Int64]] = {name: [] for name in _ASKED.names}
+    for shard, snapshots in enumerate(asked, start=first):
+        columns["shard"].append(np.full(len(snapshots), shard))
+        columns["row"].append(np.arange(len(snapshots)))
+        for entry in fields(Snapshots):
+            columns[entry.name].append(getattr(snapshots, entry.name))
+    return pa.table({name: np.concatenate(parts) for name, parts in columns.items()}, _ASKED)
+
+
+def _features_asked(asked: pa.Table, paths: list[str], feature_set: FeatureSet) -> pa.Table:
+    """Rows of ``_ANSWERS`` for the snapshots of one shard, on a worker."""
+    events = read_shard(Path(paths[asked["shard"][0].as_py()]), feature_set, past=True)
+    columns = (asked[entry.name].to_numpy() for entry in fields(Snapshots))
+    matrix = compute_features(events, Snapshots(*columns), feature_set)
+    rows = [row.tobytes() for row in matrix.astype("<f8", copy=False)]
+    return pa.table([asked["shard"], asked["row"], pa.array(rows, pa.binary())], schema=_ANSWERS)
+
+
+def _matrices(
+    found: pa.Table, asked: Sequence[Snapshots], first: int, features: int
+) -> Iterator[Float64]:
+    """Features of each shard, in the order in which its snapshots were sent."""
+    shards = found["shard"].to_numpy()
+    for shard, snapshots in enumerate(asked, start=first):
+        own = found.filter(pa.array(shards == shard)).sort_by("row")["features"]
+        held = b"".join(own.to_pylist())
+        yield np.frombuffer(held, "<f8").reshape(len(snapshots), features)
 
 
 def map_shards(session: SparkSession, dataset: Dataset, work: Work, schema: pa.Schema) -> DataFrame:
@@ -222,5 +296,5 @@ def _collect(frame: DataFrame, schema: pa.Schema) -> pa.Table:
         found = _BAD_INPUT.search(str(error))
         if found:
             raise BadInput(found[1]) from error
-        msg = f"--engine spark: a task failed ({type(error).__name__}); Spark's log says more"
+        msg = f"Spark: a task failed ({type(error).__name__}); its log says more"
         raise HomewardError(msg) from error

@@ -7,7 +7,7 @@ memory between passes; a large one is read again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,14 +22,19 @@ from feature_store.errors import BadInput
 from feature_store.events import Events
 from feature_store.manifest import Clock
 from feature_store.past import known_to_have_begun
+from feature_store.shards import Shard, compute_shards
 from feature_store.snapshots import Snapshots, daily_snapshots
 from feature_store.spells import Spells, find_spells
+from models.judging.estimate import Float64
 from models.scope import ScopeRules
 from training.endings import Endings, endings_of, united
 from training.facts import fact_set, site_names, sites
 from training.split import NO_SITE
 
 MOST_EVENTS_HELD: Final = 6_000_000
+
+Engine = Callable[[Dataset, Sequence[Snapshots], FeatureSet], Iterator[Float64]]
+"""Features of each shard's snapshots, shard after shard, as ``compute_shards`` gives them."""
 
 _WATCHED_DAYS: Final = 400
 """A source without dates has no calendar that could end: its spells are complete."""
@@ -57,6 +62,10 @@ class Survey:
         Snapshots out of scope, by reason.
     endings : mapping of str to (int, int)
         By code: events, and those around the end of a stay (:mod:`training.endings`).
+    engine : callable, optional
+        What computes the features of many snapshots; this process by default.
+    threads : int
+        Of this process; each has a shard of its own.
     """
 
     dataset: Dataset
@@ -68,15 +77,34 @@ class Survey:
     told: FeatureSet
     refused: dict[str, int]
     endings: Endings
+    engine: Engine | None = None
+    threads: int = 1
 
     def shards(self) -> Iterator[tuple[Events, Snapshots]]:
         """Events of each shard, with their past, and its snapshots."""
         shards = self.held or self.dataset.read_shards(past=True)
         return zip(shards, self.snapshots, strict=True)
 
+    def features(self, asked: Sequence[Snapshots], feature_set: FeatureSet) -> Iterator[Float64]:
+        """Features of some of the snapshots of each shard, shard after shard, by the engine."""
+        if self.engine is not None:
+            return self.engine(self.dataset, asked, feature_set)
+        shards: Sequence[Shard] = self.held or self.dataset.shards
+        pairs = zip(shards, asked, strict=True)
+        return compute_shards(pairs, feature_set, threads=self.threads)
 
-def survey(dataset: Dataset, scope: ScopeRules) -> Survey:
-    """Read a dataset once.
+
+def survey(
+    dataset: Dataset, scope: ScopeRules, *, engine: Engine | None = None, threads: int = 1
+) -> Survey:
+    """Read a dataset once, in this process.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    scope : ScopeRules
+    engine, threads
+        Of :class:`Survey`.
 
     Raises
     ------
@@ -110,6 +138,8 @@ def survey(dataset: Dataset, scope: ScopeRules) -> Survey:
         told=told,
         refused=dict(refused),
         endings=united(part.endings for part in parts),
+        engine=engine,
+        threads=threads,
     )
 
 

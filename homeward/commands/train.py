@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from feature_store.errors import BadInput
 from homeward.output import json_option, reporter, show
 from homeward.places import Places
 
 if TYPE_CHECKING:
     from training.config import FirewallSettings
     from training.recipe import Trained
+    from training.survey import Engine
 
 
 @click.command(epilog="Example: homeward train var/trust --config configs/default.toml")
@@ -28,13 +33,26 @@ if TYPE_CHECKING:
     multiple=True,
     help="Use a feature that looks like a leak; the reason goes to the run and the card. Repeat.",
 )
+@click.option(
+    "--features-engine",
+    "engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where features are computed; the model is the same.",
+)
+@click.option(
+    "--spark-master", metavar="URL", help="Such as local[2]; default: as spark-submit has it."
+)
 @json_option
-def command(
+def command(  # noqa: PLR0917 - click hands options over by name
     data: Path,
     config: Path | None,
     hold_out_site: str | None,
     trials: int | None,
     allowed: tuple[str, ...],
+    engine: str,
+    spark_master: str | None,
     as_json: bool,
 ) -> None:
     """Fit, calibrate and judge a model on DATA, log the run and register a version.
@@ -49,6 +67,8 @@ def command(
     from training.recipe import train
     from training.tracking import Tracker
 
+    if spark_master is not None and engine != "spark":
+        raise BadInput("--spark-master: --features-engine spark expected beside it")
     settings = TrainingConfig.read(config) if config else TrainingConfig()
     if hold_out_site is not None:
         settings = replace(settings, split=replace(settings.split, hold_out_site=hold_out_site))
@@ -59,15 +79,28 @@ def command(
     dataset = open_dataset(data)
     places = Places.from_environment()
     tracker = Tracker.open(places.artifacts)
-    trained = train(
-        dataset,
-        settings,
-        tracker=tracker,
-        key=places.pseudonym_key(),
-        report=reporter(),
-        last=find_last(tracker, places.bundles),
-    )
+    with _engine(engine, spark_master) as where:
+        trained = train(
+            dataset,
+            settings,
+            tracker=tracker,
+            key=places.pseudonym_key(),
+            report=reporter(),
+            last=find_last(tracker, places.bundles),
+            engine=where,
+        )
     show(_document(trained), _text(trained), as_json=as_json)
+
+
+@contextmanager
+def _engine(name: str, master: str | None) -> Iterator[Engine | None]:
+    if name == "local":
+        yield None
+        return
+    from training.spark import open_session, spark_features
+
+    with open_session(master) as session:
+        yield partial(spark_features, session)
 
 
 def _allowing(bounds: FirewallSettings, allowed: tuple[str, ...]) -> FirewallSettings:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from feature_store.clock import DAY, HOUR
+from feature_store.compute import compute_features
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
 from training.frailty import WEIGHTS, frailty_scores, frailty_set
@@ -32,7 +33,8 @@ def _events(*rows):
 def _score(events, day):
     start = START + 100 * DAY
     asked = Snapshots(*(np.array([n]) for n in (1, 9, start, START + day * DAY + HOUR)))
-    return float(frailty_scores(events, asked, frailty_set(events.codes))[0])
+    counted = frailty_set(events.codes)
+    return float(frailty_scores(compute_features(events, asked, counted), counted)[0])
 
 
 def test_a_category_counts_once_and_others_not_at_all():

@@ -100,6 +100,63 @@ def test_a_registered_version_answers_the_same_as_a_spark_function(session, feat
     np.testing.assert_array_equal(found, expected[list(names)].to_numpy())
 
 
+@pytest.fixture(scope="module")
+def surveyed(session, four_shards):
+    """The same survey with each engine."""
+    from models.scope import ScopeRules
+    from training.spark import spark_features
+    from training.survey import survey
+
+    return [
+        survey(four_shards, ScopeRules(), engine=engine)
+        for engine in (None, partial(spark_features, session))
+    ]
+
+
+def local_asked(surveyed):
+    return surveyed[0].snapshots
+
+
+def test_training_features_are_those_of_the_local_engine_to_the_last_bit(surveyed, trained):
+    own = trained[2].bundle.model.feature_set
+    local, spark = (list(found.features(found.snapshots, own)) for found in surveyed)
+    assert [matrix.shape for matrix in local] == [(len(s), len(own)) for s in local_asked(surveyed)]
+    assert any(np.isnan(matrix).any() for matrix in local)
+    for ours, theirs in zip(local, spark, strict=True):
+        assert theirs.tobytes() == ours.tobytes()
+
+
+def test_shards_without_a_question_and_many_jobs_change_nothing(surveyed, trained, monkeypatch):
+    """Two jobs of two shards; of each shard some snapshots, of one none, of one in reverse."""
+    monkeypatch.setattr("training.spark._SHARDS_A_CORE", 1)
+    own = trained[2].bundle.model.feature_set
+    some = [snapshots.take(np.arange(0, len(snapshots), 7)) for snapshots in local_asked(surveyed)]
+    some[1] = some[1].take(np.zeros(0, np.intp))
+    some[2] = some[2].take(np.arange(len(some[2]))[::-1])
+    local, spark = (list(found.features(some, own)) for found in surveyed)
+    for ours, theirs in zip(local, spark, strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def test_a_model_trained_with_features_of_spark_is_the_local_one_byte_for_byte(
+    session, four_shards, quick, tmp_path
+):
+    from models.bundle import Bundle, save_bundle
+    from training.preparation import prepare
+    from training.recipe import fit_model
+    from training.spark import spark_features
+
+    written = []
+    for name, engine in (("local", None), ("spark", partial(spark_features, session))):
+        prepared = prepare(four_shards, quick, quiet, engine=engine)
+        folder = tmp_path / name
+        folder.mkdir()
+        save_bundle(Bundle(model=fit_model(prepared, quick, quiet)), folder)
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert len(written[0]) > 3
+    assert written[0] == written[1]
+
+
 def test_a_spoilt_shard_is_named_and_leaves_no_file(
     session, trained, make_events, write_events, tmp_path
 ):
@@ -136,3 +193,15 @@ def test_the_command_has_both_engines(registered, capsys, tmp_path):
     assert tables[0].equals(tables[1])
     assert shell.run([*base, "--out", str(tmp_path / "x.csv"), "--spark-master", "local"]) == 2
     assert "--engine spark expected" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("session")
+def test_the_command_trains_with_features_of_spark(home, four_shards, capsys):
+    from homeward import shell
+
+    base = ["train", str(four_shards.path), "--config", str(home / "quick.toml"), "--json"]
+    base += ["--spark-master", "local[2]"]
+    assert shell.run(base) == 2
+    assert "--features-engine spark expected" in capsys.readouterr().err
+    assert shell.run([*base, "--features-engine", "spark"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == "1"
