@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(table: str, chosen: argparse.Namespace) -> bool:
     if importlib.util.find_spec(f"benchmarks.{table}") is None:
         return True
+    if table == "spark" and importlib.util.find_spec("pyspark") is None:
+        print("spark: PySpark expected (requirements/dev.txt has it), left out", file=sys.stderr)
+        return False
     options: list[str] = []
     if table in PLAIN:
         print(f"\n## {table.capitalize()}\n", flush=True)

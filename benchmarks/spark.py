@@ -4,8 +4,10 @@ A simulated trust is cut into shards of whole subjects. ``local`` is the engine 
 one process; ``spark local[N]`` is Spark on N cores of this machine. Scores are of the inpatients at
 a moment near the end of the data, and every event is read for them. Each figure is the best of
 several runs in a session that is up and whose workers have read the model, as in the second job of
-a day; the first run is shown beside it. All engines must give the same rows, or it fails. By
-default a shard has 20,000 spells, as ``homeward ingest`` cuts them.
+a day; the first run is shown beside it. The second table is the features of a training set: all
+snapshots of all spells, as ``homeward train --features-engine`` computes them. All engines must
+give the same rows, or it fails. By default a shard has 20,000 spells, as ``homeward ingest`` cuts
+them.
 
 Usage: python -m benchmarks.spark [--quick] [--spells 80_000] [--shards 4]
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,14 +30,19 @@ import pyarrow.parquet as pq
 from benchmarks.homeward_command import run
 from benchmarks.report import Report, options
 from feature_store.clock import DAY, to_moment
+from feature_store.compute import Matrix
 from feature_store.dataset import Dataset, fresh_folder, open_dataset, write_dataset
+from feature_store.definitions import FeatureSet
+from feature_store.shards import compute_shards
 from feature_store.table import to_table
 from models.bundle import Bundle
+from models.scope import ScopeRules
 from training.batch import Engine, local_engine, score_inpatients
 from training.config import TrainingConfig
 from training.preparation import prepare
 from training.recipe import fit_model
-from training.spark import open_session, spark_engine
+from training.spark import open_session, spark_engine, spark_features
+from training.survey import survey
 
 CORES: Final = (1, 2)
 LOCAL: Final = "local"
@@ -63,10 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bundle = _fitted(open_dataset(folder / "taught"))
         dataset = _cut(open_dataset(folder / "whole"), folder / "cut", chosen.shards)
         timings = _timings(bundle, dataset, folder, repeats)
+        features = _features(bundle.model.feature_set, dataset, repeats)
     events = dataset.manifest.counts["events"]
     inpatients = timings[LOCAL][1].num_rows
     rows = [
-        _row(name, seconds, table, events=events, same=table.equals(timings[LOCAL][1]))
+        _row(
+            name,
+            seconds,
+            table.num_rows,
+            events=events,
+            same=table.equals(timings[LOCAL][1]),
+        )
         for name, (seconds, table) in timings.items()
     ]
     told = f"{spells:,} spells, {events:,} events, {inpatients:,} inpatients"
@@ -78,8 +92,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         events=events,
         events_a_spell=events / spells,
     )
+    asked = sum(map(len, features[LOCAL][1]))
+    of_features = [
+        _row(name, seconds, asked, events=events, same=_same(matrices, features[LOCAL][1]))
+        for name, (seconds, matrices) in features.items()
+    ]
+    report.add(
+        f"SYNTHETIC, {len(bundle.model.feature_set)} features of {asked:,} snapshots, "
+        f"{chosen.shards} shards",
+        tuple(word.replace("inpatients", "snapshots") for word in HEAD),
+        of_features,
+        seconds={name: seconds for name, (seconds, _) in features.items()},
+    )
     report.close(chosen.out)
-    return 0 if all(row[-1] == "yes" for row in rows) else 1
+    return 0 if all(row[-1] == "yes" for row in (*rows, *of_features)) else 1
 
 
 def _fitted(dataset: Dataset) -> Bundle:
@@ -124,9 +150,43 @@ def _timed(
     return seconds, pq.read_table(out)
 
 
-def _row(name: str, seconds: list[float], table: pa.Table, *, events: int, same: bool) -> list[str]:
+def _features(
+    feature_set: FeatureSet, dataset: Dataset, repeats: int
+) -> dict[str, tuple[list[float], list[Matrix]]]:
+    asked = survey(dataset, ScopeRules()).snapshots
+    answers = {}
+    for threads in CORES:
+        name = LOCAL if threads == 1 else f"{LOCAL}, {threads} threads"
+        pairs = list(zip(dataset.shards, asked, strict=True))
+        answers[name] = _timed_features(
+            partial(compute_shards, pairs, feature_set, threads=threads), repeats
+        )
+    for cores in CORES:
+        with open_session(f"local[{cores}]") as session:
+            answers[f"spark local[{cores}]"] = _timed_features(
+                partial(spark_features, session, dataset, asked, feature_set), repeats
+            )
+    return answers
+
+
+def _timed_features(
+    compute: Callable[[], Iterator[Matrix]], repeats: int
+) -> tuple[list[float], list[Matrix]]:
+    seconds, matrices = [], []
+    for _ in range(repeats + 1):
+        begun = time.perf_counter()
+        matrices = list(compute())
+        seconds.append(time.perf_counter() - begun)
+    return seconds, matrices
+
+
+def _same(matrices: Sequence[Matrix], others: Sequence[Matrix]) -> bool:
+    return [one.tobytes() for one in matrices] == [one.tobytes() for one in others]
+
+
+def _row(name: str, seconds: list[float], rows: int, *, events: int, same: bool) -> list[str]:
     best = min(seconds[1:])
-    rates = (f"{events / best:,.0f}", f"{table.num_rows / best:,.0f}")
+    rates = (f"{events / best:,.0f}", f"{rows / best:,.0f}")
     return [f"`{name}`", f"{seconds[0]:.2f}", f"{best:.2f}", *rates, "yes" if same else "NO"]
 
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from training.survey import Engine
 
 
-@click.command(epilog="Example: homeward train var/trust --config configs/default.toml")
+@click.command(
+    epilog="Examples: homeward train var/trust --config configs/default.toml; "
+    "homeward train data/region --features-engine spark --spark-master 'local[8]'"
+)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--config", type=click.Path(path_type=Path), help="Settings (configs/default.toml).")
 @click.option("--hold-out-site", metavar="SITE", help="Keep one site for the test alone.")
