@@ -16,7 +16,18 @@ from typing import Final
 
 TABLES: Final = (
     *("real_data", "simulated", "small_data"),
-    *("train", "path", "features", "growth", "spark", "reasons", "batch", "http", "impact", "monitor"),
+    *(
+        "train",
+        "path",
+        "features",
+        "growth",
+        "spark",
+        "reasons",
+        "batch",
+        "http",
+        "impact",
+        "monitor",
+    ),
 )
 """Modules of this package, in the order they are run."""
 

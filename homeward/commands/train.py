@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples: homeward train var/trust --config configs/default.toml; "
+    epilog="Example: homeward train var/trust --config configs/default.toml, or "
     "homeward train data/region --features-engine spark --spark-master 'local[8]'"
 )
 @click.argument("data", type=click.Path(path_type=Path))

@@ -1,5 +1,6 @@
 """Features shard by shard: the same rows however the patients are parted."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from feature_store.clock import DAY, HOUR
 from feature_store.compute import compute_features
 from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput
-from feature_store.events import NO_SPELL, Events
+from feature_store.events import NO_SPELL, NO_TIME, STILL_HOLDS, Events, Held
 from feature_store.manifest import Clock, Manifest
 from feature_store.nhs import NHS
 from feature_store.shards import compute_shards
@@ -77,6 +78,24 @@ def test_the_partition_of_patients_changes_nothing(tmp_path_factory, seed, edges
     read = np.concatenate(list(compute_shards(files, NHS, threads=threads)))
     rows = np.isin(asked.subject_id, np.concatenate([own.subject_id for _, own in filled]))
     np.testing.assert_array_equal(read, together[rows])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_held_for_a_while_alone_is_known_to_questions_of_that_while(tmp_path, seed):
+    """From disk too, where the past lies in files of its own."""
+    rng = np.random.default_rng(seed)
+    events, asked = history(rng), questions(rng)
+    mistaken = events.rows_of("CRP", "NEWS2") & (rng.random(len(events)) < 0.5)
+    until = np.where(
+        mistaken, events.visible_at + rng.integers(1, 4000, len(events)) * HOUR, STILL_HOLDS
+    )
+    told = replace(events, held=Held(np.full(len(events), NO_TIME), until, events.subject_id))
+    folder = tmp_path / "events"
+    with fresh_folder(folder) as fresh:
+        write_dataset(fresh, iter([to_table(told)]), MANIFEST)
+    read = next(compute_shards(zip(open_dataset(folder).shards, [asked], strict=True), NHS))
+    np.testing.assert_array_equal(read, compute_features(told, asked, NHS))
+    assert not np.array_equal(read, compute_features(told.current(), asked, NHS), equal_nan=True)
 
 
 def test_no_shard_is_no_matrix():
