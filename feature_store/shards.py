@@ -23,9 +23,9 @@ def compute_shards(
 ) -> Iterator[Matrix]:
     """Features of each shard's own snapshots, one shard after another.
 
-    Of a file without a past, only the events that the features read are taken up. Threads work on shards of their
-    own (reading and the kernel leave Python alone), so as many shards as threads are in memory;
-    the matrices are the same for any number of them.
+    Of a file without a past, only the events that the features read are taken up. Threads work on
+    shards of their own (reading and the kernel leave Python alone), so as many shards as threads
+    are in memory; the matrices are the same for any number of them.
 
     Parameters
     ----------

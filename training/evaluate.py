@@ -20,9 +20,10 @@ from models.judging.groups import judge_groups, rounded
 from models.judging.reliability import curve
 from models.survival import Prediction
 from training.facts import groupings, months
+from training.group_gates import EARLY_DAYS
 from training.leaving import judge_leaving, leaving_figures
 from training.material import Material
-from training.use import HeldOut, Use, judge_use, use_figures
+from training.use import HeldOut, Use, judge_use
 
 LEAST_PATIENTS: Final = 20
 """Held-out patients with, and without, an outcome below which a horizon is not judged."""
@@ -215,9 +216,26 @@ def _figures(evaluation: Mapping[str, Any], days: str) -> Iterator[tuple[str, Ma
         yield f"{name}_{days}", figure
     for name, part in horizon["brier_parts"].items():
         yield f"brier_{name}_{days}", {"value": part, "low": None, "high": None}
-    for name, figure in use_figures(evaluation, days):
+    for name, figure in _use_figures(evaluation, days):
         yield f"{name}_{days}", figure
     for kind, prefix in (("baselines", "baseline"), ("against", "gain_over")):
         for other, figures in horizon[kind].items():
             for name, figure in figures.items():
                 yield f"{prefix}_{other}_{name}_{days}", figure
+
+
+def _use_figures(
+    evaluation: Mapping[str, Any], days: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Of lists, decisions, warning in time and alerts."""
+    yield from evaluation["lists"].get("horizons", {}).get(days, {}).items()
+    decision, lead = evaluation["decision"][days], evaluation["lead"][days]
+    yield "net_benefit", decision["net_benefit"]
+    for name, gap in decision["against"].items():
+        yield f"gain_over_{name}_net_benefit", gap
+    yield "flagged_before", lead["alert"]["flagged"]
+    yield "flagged_early", lead["alert"]["at_least"][str(EARLY_DAYS)]
+    yield "lead_days", lead["alert"]["median_days"]
+    alerts = evaluation["alerts"].get("horizons", {}).get(days, {})
+    if alerts:
+        yield "new_alerts_a_day", alerts["new"]

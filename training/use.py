@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -282,20 +282,3 @@ def _alerts(held_out: HeldOut, uses: Mapping[int, Use]) -> dict[str, Any]:
 
 def _told(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
     return {name: estimate.to_json() for name, estimate in estimates.items()}
-
-
-def use_figures(
-    evaluation: Mapping[str, Any], days: str
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Names and figures of one horizon, for MLflow."""
-    yield from evaluation["lists"].get("horizons", {}).get(days, {}).items()
-    decision, lead = evaluation["decision"][days], evaluation["lead"][days]
-    yield "net_benefit", decision["net_benefit"]
-    for name, gap in decision["against"].items():
-        yield f"gain_over_{name}_net_benefit", gap
-    yield "flagged_before", lead["alert"]["flagged"]
-    yield "flagged_early", lead["alert"]["at_least"][str(EARLY_DAYS)]
-    yield "lead_days", lead["alert"]["median_days"]
-    alerts = evaluation["alerts"].get("horizons", {}).get(days, {})
-    if alerts:
-        yield "new_alerts_a_day", alerts["new"]
