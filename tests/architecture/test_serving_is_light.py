@@ -11,7 +11,7 @@ HEAVY = {
 LOAD_ALL = """
 import pkgutil, sys, {package}
 for module in pkgutil.walk_packages({package}.__path__, "{package}."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", "._kernel")):  # a library for ctypes is no module
         __import__(module.name)
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
