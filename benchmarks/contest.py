@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.cases import Cases, Float64, Trial
-from benchmarks.peers.peer import Peer, Predict, choose_size
+from benchmarks.peers.peer import Peer, Predict, Terms, choose_size
 from feature_store.vocabulary import LONG_STAY_DAYS
 from models.calibration import expit, logit
 from models.fitting import FitSettings, fit
@@ -89,11 +89,12 @@ def _fit(cases: Cases, rules: Rules) -> StayModel:
 def _peer(peer: Peer, trial: Trial, rules: Rules, days: int) -> Float64:
     """One model for one horizon."""
     train, target = _known(trial.train, days)
-    size = choose_size(peer, train, target, threads=rules.threads)
-    predict = peer.fit(train, target, size, rules.threads)
+    terms = Terms(days, rules.threads)
+    size = choose_size(peer, train, target, terms)
+    predict = peer.fit(train, target, size, terms)
     calibrate = _platt(*_known(trial.calibration, days), predict, size) if rules.calibrate else None
     if trial.whole is not None:
-        predict = peer.fit(*_known(trial.whole, days), size, rules.threads)
+        predict = peer.fit(*_known(trial.whole, days), size, terms)
     chance = predict(trial.test, size)
     return calibrate(chance) if calibrate else chance
 

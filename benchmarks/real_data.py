@@ -6,7 +6,7 @@ never looked at while settings were chosen, though the patients are the same. do
 both partitions and both variants; by default the first of each is run.
 
 Usage: python -m benchmarks.real_data [--quick] [--sets A B] [--partitions 101 202]
-       [--variants strict history]
+       [--variants strict history] [--peers LR CatBoost]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.cases import Float64, Int64, part_patients
 from benchmarks.contest import HOMEWARD, Rules, hold
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, Peer, chosen_peers
 from benchmarks.report import Report, options
 from benchmarks.scores import (
     DIFFERENCE_HEAD,
@@ -32,7 +32,7 @@ from benchmarks.scores import (
     mean,
     plain,
 )
-from benchmarks.uci import HORIZONS, SETS, Cohort, ColumnSet, cohort, source_peer
+from benchmarks.uci import HORIZONS, SETS, SOURCE_PEER, Cohort, ColumnSet, cohort, source_peer
 from feature_store.errors import BadInput
 from models.judging import Estimate
 
@@ -58,12 +58,18 @@ class Plan:
         One patient in so many is kept.
     replicates : int
     threads : int
+    peers : tuple of Peer
+        Whom Homeward is compared with.
+    source_peer : bool
+        Whether CatBoost on the source's columns is asked too, where there is no history.
     """
 
     partitions: tuple[int, ...] = PARTITIONS[:1]
     share: int = 1
     replicates: int = 300
     threads: int = 2
+    peers: tuple[Peer, ...] = PEERS
+    source_peer: bool = True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,8 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=["strict"])
     parser.add_argument("--partitions", nargs="+", type=int, default=PARTITIONS[:1])
+    names = [*(peer.name for peer in PEERS), SOURCE_PEER]
+    parser.add_argument("--peers", nargs="+", choices=names, default=[], help="these only")
     chosen = parser.parse_args(arguments)
-    plan = Plan(partitions=tuple(chosen.partitions), threads=chosen.threads)
+    plan = Plan(
+        partitions=tuple(chosen.partitions),
+        threads=chosen.threads,
+        peers=chosen_peers(chosen.peers, quick=chosen.quick),
+        source_peer=not chosen.peers or SOURCE_PEER in chosen.peers,
+    )
     if chosen.quick:
         plan = replace(plan, share=10, replicates=50)
     report = Report("real_data", quick=chosen.quick)
@@ -125,7 +138,8 @@ def _bars(columns: ColumnSet, figures: Figures) -> None:
 
 def contest(of: Cohort, columns: ColumnSet, *, history: bool, plan: Plan) -> Figures:
     """Figures of every contestant, over folds and partitions."""
-    peers = PEERS if history else (*PEERS, source_peer(columns))
+    asked = plan.source_peer and not history
+    peers = (*plan.peers, source_peer(columns)) if asked else plan.peers
     rules = Rules(horizons=HORIZONS, threads=plan.threads)
     subjects = of.snapshots.subject_id
     answers: list[tuple[Int64, dict[tuple[str, int], Float64]]] = []

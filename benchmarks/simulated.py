@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from benchmarks.cases import Cases, Float64, Int64, Trial
 from benchmarks.contest import HOMEWARD, Rules, hold
 from benchmarks.homeward_command import run
-from benchmarks.peers import PEERS
+from benchmarks.peers import chosen_peers
 from benchmarks.report import Report, options
 from benchmarks.scores import DIFFERENCE_HEAD, Figures, Judge, difference_rows, plain, shown
 from feature_store.dataset import open_dataset
@@ -57,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report("simulated", quick=chosen.quick)
     print(f"\n## Simulated trust (synthetic)\n\n{__doc__.splitlines()[0]}")
     made = simulate(spells, chosen.seed, TrainingConfig(threads=chosen.threads))
-    answers = hold(made.trial, PEERS, Rules(threads=chosen.threads), says="simulated")
+    peers = chosen_peers((), quick=chosen.quick)
+    answers = hold(made.trial, peers, Rules(threads=chosen.threads), says="simulated")
     everyone = {**answers, BEST: made.truth}
     test = made.trial.test
     judge = Judge.of(test.snapshots.subject_id, replicates=50 if chosen.quick else 300)

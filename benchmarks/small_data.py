@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.cases import Float64, Int64, part_patients
 from benchmarks.contest import Rules, hold
-from benchmarks.peers import PEERS
+from benchmarks.peers import Peer, chosen_peers
 from benchmarks.report import Report, options
 from benchmarks.scores import (
     DIFFERENCE_HEAD,
@@ -39,6 +39,9 @@ FOLDS: Final = 2
 COLUMN: Final = "auroc_7"
 EARLY_LATE: Final = "early/late"
 
+Contest = tuple[tuple[Peer, ...], Rules]
+"""Who takes part besides Homeward, and by which rules."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     sizes, seeds = (SIZES[:1], SEEDS[:1]) if chosen.quick else (SIZES, SEEDS)
     rules = Rules(horizons=(7,), threads=chosen.threads, calibrate=False)
+    peers = chosen_peers((), quick=chosen.quick)
     report = Report("small_data", quick=chosen.quick)
     print(f"\n## Small data and drift\n\n{__doc__.splitlines()[0]}")
     for name in chosen.sets:
@@ -57,17 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.exit_code
         judge = Judge.of(of.snapshots.subject_id, replicates=50 if chosen.quick else 300)
         by_design = {
-            f"{size:,}": _small(of, SETS[name], size, seeds, rules, judge) for size in sizes
+            f"{size:,}": _small(of, SETS[name], size, seeds, (peers, rules), judge)
+            for size in sizes
         }
         if not chosen.quick:
-            by_design[EARLY_LATE] = _early_late(of, SETS[name], rules, judge)
+            by_design[EARLY_LATE] = _early_late(of, SETS[name], (peers, rules), judge)
         _add(report, SETS[name], by_design)
     report.close(chosen.out)
     return 0
 
 
 def _small(
-    of: Cohort, columns: ColumnSet, size: int, seeds: Sequence[int], rules: Rules, judge: Judge
+    of: Cohort, columns: ColumnSet, size: int, seeds: Sequence[int], contest: Contest, judge: Judge
 ) -> Figures:
     """Mean over folds and partitions; each fold's model learns from so many spells."""
     subjects = of.snapshots.subject_id
@@ -78,7 +83,7 @@ def _small(
         for part in range(FOLDS):
             train = _some(subjects, np.flatnonzero(fold != part), size, seed=seed)
             test = np.flatnonzero(fold == part)
-            for name, chance in _one(of, columns, train, test, rules).items():
+            for name, chance in _one(of, columns, train, test, contest).items():
                 chances.setdefault(name, np.zeros(subjects.size))[test] = chance
         answers.append((fold, chances))
     outcome = of.outcomes.long_stay(7)
@@ -100,7 +105,7 @@ def _some(subjects: Int64, rows: Int64, size: int, *, seed: int) -> Int64:
     return rows[np.isin(subjects[rows], taken)]
 
 
-def _early_late(of: Cohort, columns: ColumnSet, rules: Rules, judge: Judge) -> Figures:
+def _early_late(of: Cohort, columns: ColumnSet, contest: Contest, judge: Judge) -> Figures:
     """First half of the encounters against the second: one division, by order and by patient."""
     subjects, start = of.snapshots.subject_id, of.snapshots.spell_start
     late = start >= np.median(start)
@@ -109,7 +114,7 @@ def _early_late(of: Cohort, columns: ColumnSet, rules: Rules, judge: Judge) -> F
     fold = np.where(late, 0, -1)
     outcome = of.outcomes.long_stay(7)
     figures: dict[str, dict[str, Estimate]] = {}
-    for name, chance in _one(of, columns, train, test, rules).items():
+    for name, chance in _one(of, columns, train, test, contest).items():
         everywhere = np.zeros(subjects.size)
         everywhere[test] = chance
         figures[name] = {COLUMN: judge.measure("auroc", outcome, everywhere, fold)}
@@ -117,11 +122,12 @@ def _early_late(of: Cohort, columns: ColumnSet, rules: Rules, judge: Judge) -> F
 
 
 def _one(
-    of: Cohort, columns: ColumnSet, train: Int64, test: Int64, rules: Rules
+    of: Cohort, columns: ColumnSet, train: Int64, test: Int64, contest: Contest
 ) -> dict[str, Float64]:
     trial = of.trial(train, test, history=False, seed=0)
     says = f"set {columns.name}, {train.size:,} training spells"
-    answers = hold(trial, (*PEERS, source_peer(columns)), rules, says=says)
+    peers, rules = contest
+    answers = hold(trial, (*peers, source_peer(columns)), rules, says=says)
     return {name: by_horizon[7] for name, by_horizon in answers.items()}
 
 

@@ -30,6 +30,8 @@ from feature_store.spells import find_spells
 HORIZONS: Final = (7, 14)
 """The source ends at 14 days: 21 cannot be tested on it."""
 
+SOURCE_PEER: Final = "CatBoost, source columns"
+
 DOOR: Final = (
     *("race", "gender", "age", "admission_type_id", "admission_source_id", "payer_code"),
     *("medical_specialty", "number_outpatient", "number_emergency", "number_inpatient"),
@@ -190,7 +192,7 @@ def source_peer(columns: ColumnSet) -> Peer:
         return table.loc[cases.snapshots.spell_id, names], categorical
 
     return Peer(
-        name="CatBoost, source columns",
+        name=SOURCE_PEER,
         effort="as CatBoost, but on the source's columns with every diagnosis code as it is",
         sizes=(25.0, 50.0, 100.0, 150.0, 200.0, 300.0, 400.0),
         fit=catboost_on(frame),

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmarks.cases import Cases, Float64, Int64
-from benchmarks.peers.peer import Fit, Predict
+from benchmarks.peers.peer import Fit, Predict, Terms
 
 SEED: Final = 1
 _MOST_CATEGORIES: Final = 254
@@ -32,9 +32,9 @@ REGULARISED: Final = {
 """The strong smoothing that Homeward's own trees have."""
 
 
-def fit_histogram(cases: Cases, target: Float64, trees: float, threads: int) -> Predict:
+def fit_histogram(cases: Cases, target: Float64, trees: float, terms: Terms) -> Predict:
     """scikit-learn's HistGradientBoosting."""
-    del threads  # OMP_NUM_THREADS decides
+    del terms  # OMP_NUM_THREADS decides
     categorical = list(cases.feature_set.categorical)
     tables = {
         column: _commonest(
@@ -78,7 +78,7 @@ def _recoded(rows: Float64, tables: Mapping[int, Int64]) -> Float64:
     return columns
 
 
-def fit_xgboost(cases: Cases, target: Float64, trees: float, threads: int) -> Predict:
+def fit_xgboost(cases: Cases, target: Float64, trees: float, terms: Terms) -> Predict:
     """XGBoost with its native categories."""
     import xgboost  # noqa: PLC0415 - only where the bench lock is installed
 
@@ -97,7 +97,7 @@ def fit_xgboost(cases: Cases, target: Float64, trees: float, threads: int) -> Pr
         "subsample": 0.8,
         "colsample_bytree": 0.7,
         "max_cat_to_onehot": 4,
-        "nthread": threads,
+        "nthread": terms.threads,
         "seed": SEED,
     }
     model = xgboost.train(settings, told(cases.matrix, target), int(trees))
@@ -106,15 +106,15 @@ def fit_xgboost(cases: Cases, target: Float64, trees: float, threads: int) -> Pr
     )
 
 
-def fit_catboost(cases: Cases, target: Float64, trees: float, threads: int) -> Predict:
+def fit_catboost(cases: Cases, target: Float64, trees: float, terms: Terms) -> Predict:
     """CatBoost with its own ordered encoding of categories."""
-    return catboost_on(_frame)(cases, target, trees, threads)
+    return catboost_on(_frame)(cases, target, trees, terms)
 
 
 def catboost_on(frame: Callable[[Cases], tuple[Any, list[int]]]) -> Fit:
     """CatBoost on the columns of ``frame``: a pandas data frame, and which are categorical."""
 
-    def fit(cases: Cases, target: Float64, trees: float, threads: int) -> Predict:
+    def fit(cases: Cases, target: Float64, trees: float, terms: Terms) -> Predict:
         import catboost  # noqa: PLC0415 - only where the bench lock is installed
 
         def told(asked: Cases, label: Float64 | None = None) -> catboost.Pool:
@@ -125,7 +125,7 @@ def catboost_on(frame: Callable[[Cases], tuple[Any, list[int]]]) -> Fit:
             iterations=int(trees),
             learning_rate=0.08,
             depth=6,
-            thread_count=threads,
+            thread_count=terms.threads,
             random_seed=SEED,
             verbose=0,
             allow_writing_files=False,
@@ -150,14 +150,14 @@ def _frame(cases: Cases) -> tuple[pd.DataFrame, list[int]]:
 def lightgbm_with(settings: Mapping[str, Any]) -> Fit:
     """LightGBM with its native categories and these settings."""
 
-    def fit(cases: Cases, target: Float64, trees: float, threads: int) -> Predict:
+    def fit(cases: Cases, target: Float64, trees: float, terms: Terms) -> Predict:
         chosen = {
             "objective": "binary",
             "seed": SEED,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            "num_threads": threads,
+            "num_threads": terms.threads,
             **settings,
         }
         data = lightgbm.Dataset(
@@ -168,7 +168,7 @@ def lightgbm_with(settings: Mapping[str, Any]) -> Fit:
         )
         model = lightgbm.train(chosen, data, int(trees))
         return lambda asked, size: np.asarray(
-            model.predict(asked.matrix, num_iteration=int(size), num_threads=threads)
+            model.predict(asked.matrix, num_iteration=int(size), num_threads=terms.threads)
         )
 
     return fit

@@ -15,8 +15,24 @@ from feature_store.snapshots import Snapshots
 Predict = Callable[[Cases, float], Float64]
 """Cases and size to probabilities, shape (n,)."""
 
-Fit = Callable[[Cases, Float64, float, int], Predict]
-"""Cases, target of 0 and 1, size and threads to a prediction."""
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is asked of a fit besides its cases.
+
+    Parameters
+    ----------
+    days : int
+        Horizon of the target, for peers that learn from the whole stay.
+    threads : int
+    """
+
+    days: int
+    threads: int
+
+
+Fit = Callable[[Cases, Float64, float, Terms], Predict]
+"""Cases, target of 0 and 1, size and terms to a prediction."""
 
 LATER_SHARE: Final = 0.25
 LEAST_EVENTS: Final = 20
@@ -51,14 +67,16 @@ class Peer:
     horizons: tuple[int, ...] = ()
 
 
-def choose_size(peer: Peer, cases: Cases, target: Float64, *, threads: int) -> float:
+def choose_size(peer: Peer, cases: Cases, target: Float64, terms: Terms) -> float:
     """Size that predicts the latest quarter of the training patients best, by log-loss."""
+    if len(peer.sizes) == 1:
+        return peer.sizes[0]
     later = latest_patients(cases.snapshots)
     earlier = cases.take(~later)
     if min(_fewer(target[later]), _fewer(target[~later])) < LEAST_EVENTS:
         return peer.sizes[0]
     fitted_on = peer.sizes[-1:] if peer.staged else peer.sizes
-    models = {size: peer.fit(earlier, target[~later], size, threads) for size in fitted_on}
+    models = {size: peer.fit(earlier, target[~later], size, terms) for size in fitted_on}
     judged = cases.take(later)
     losses = [
         _log_loss(target[later], models.get(size, models[fitted_on[-1]])(judged, size))

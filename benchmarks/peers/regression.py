@@ -14,15 +14,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from benchmarks.cases import Cases, Float64
-from benchmarks.peers.peer import Predict
+from benchmarks.peers.peer import Predict, Terms
 
 STRENGTHS: Final = (0.01, 0.03, 0.1, 0.3)
 """Inverse ridge penalties to choose from (scikit-learn's C)."""
 
 
-def fit_regression(cases: Cases, target: Float64, strength: float, threads: int) -> Predict:
+def fit_regression(cases: Cases, target: Float64, strength: float, terms: Terms) -> Predict:
     """Fit; numbers come as they are and as their signed logarithm, for counts are skewed."""
-    del threads  # the solver uses one
+    del terms  # the solver uses one
     design = _Design(cases)
     model = LogisticRegression(C=strength, max_iter=300)
     with warnings.catch_warnings():

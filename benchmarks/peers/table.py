@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from benchmarks.peers.automl import fit_automl
 from benchmarks.peers.boosting import (
     ORDINARY,
     REGULARISED,
@@ -14,6 +17,7 @@ from benchmarks.peers.boosting import (
 )
 from benchmarks.peers.peer import Peer
 from benchmarks.peers.regression import STRENGTHS, fit_regression
+from benchmarks.peers.survival import fit_survival
 
 _TREES: Final = (25.0, 50.0, 100.0, 150.0, 200.0, 300.0, 400.0)
 
@@ -69,4 +73,30 @@ PEERS: Final = (
         staged=True,
         library="lightgbm",
     ),
+    Peer(
+        name="SurvivalBoost",
+        effort="competing risks of leaving and dying; categories by cross-fitted mean stay, "
+        "rate .05, 15 leaves of 100; 100 trees, 3 horizons a spell and tree",
+        sizes=(100.0,),
+        fit=fit_survival,
+        staged=True,
+        library="hazardous",
+    ),
+    Peer(
+        name="FLAML",
+        effort="chooses learner and settings by itself, 60 s a fit",
+        sizes=(60.0,),
+        fit=fit_automl,
+        staged=True,
+        library="flaml",
+    ),
 )
+
+
+def chosen_peers(names: Sequence[str], *, quick: bool) -> tuple[Peer, ...]:
+    """Peers of these names, all if none; a quick run gives a search five seconds."""
+    chosen = [peer for peer in PEERS if not names or peer.name in names]
+    return tuple(
+        replace(peer, sizes=(5.0,)) if quick and peer.library == "flaml" else peer
+        for peer in chosen
+    )

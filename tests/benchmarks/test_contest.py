@@ -8,7 +8,7 @@ import pytest
 from benchmarks.cases import Cases, Trial, part_patients
 from benchmarks.contest import HOMEWARD, Rules, hold
 from benchmarks.peers import PEERS
-from benchmarks.peers.peer import choose_size, latest_patients
+from benchmarks.peers.peer import Terms, choose_size, latest_patients
 from feature_store.clock import DAY
 from feature_store.definitions import Feature, FeatureSet, Read
 from feature_store.outcome import Outcomes
@@ -84,7 +84,7 @@ def test_a_model_that_is_refitted_on_all_is_calibrated_by_one_that_was_not(trial
 
 def test_size_is_the_smallest_where_there_is_too_little_to_choose_by(trial):
     few = trial.train.take(np.arange(60))
-    assert choose_size(PEERS[0], few, few.target(14), threads=1) == PEERS[0].sizes[0]
+    assert choose_size(PEERS[0], few, few.target(14), Terms(14, 1)) == PEERS[0].sizes[0]
 
 
 def test_latest_patients_are_a_quarter_and_whole(trial):
