@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.cases import Float64, Int64, part_patients
 from benchmarks.contest import HOMEWARD, Rules, hold
-from benchmarks.peers import PEERS, Peer, chosen_peers
+from benchmarks.peers import PEERS, Peer, add_peers, chosen_peers
 from benchmarks.report import Report, options
 from benchmarks.scores import (
     DIFFERENCE_HEAD,
@@ -78,8 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=["strict"])
     parser.add_argument("--partitions", nargs="+", type=int, default=PARTITIONS[:1])
-    names = [*(peer.name for peer in PEERS), SOURCE_PEER]
-    parser.add_argument("--peers", nargs="+", choices=names, default=[], help="these only")
+    add_peers(parser, SOURCE_PEER)
     chosen = parser.parse_args(arguments)
     plan = Plan(
         partitions=tuple(chosen.partitions),

@@ -5,7 +5,7 @@ simulator writes the true chance of each horizon at each snapshot; its AUROC on 
 best possible, and a contestant's share of the way is (AUROC - .5) / (best - .5). A share says how
 well a contestant learns what the simulator made; it says nothing about real patients.
 
-Usage: python -m benchmarks.simulated [--quick] [--spells 20_000]
+Usage: python -m benchmarks.simulated [--quick] [--spells 20_000] [--peers LR CatBoost]
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from benchmarks.cases import Cases, Float64, Int64, Trial
 from benchmarks.contest import HOMEWARD, Rules, hold
 from benchmarks.homeward_command import run
-from benchmarks.peers import chosen_peers
+from benchmarks.peers import add_peers, chosen_peers
 from benchmarks.report import Report, options
 from benchmarks.scores import DIFFERENCE_HEAD, Figures, Judge, difference_rows, plain, shown
 from feature_store.dataset import open_dataset
@@ -52,12 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = options(__doc__)
     parser.add_argument("--spells", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1, help="of the simulator")
+    add_peers(parser)
     chosen = parser.parse_args(arguments)
     spells = 4_000 if chosen.quick else chosen.spells
     report = Report("simulated", quick=chosen.quick)
     print(f"\n## Simulated trust (synthetic)\n\n{__doc__.splitlines()[0]}")
     made = simulate(spells, chosen.seed, TrainingConfig(threads=chosen.threads))
-    peers = chosen_peers((), quick=chosen.quick)
+    peers = chosen_peers(chosen.peers, quick=chosen.quick)
     answers = hold(made.trial, peers, Rules(threads=chosen.threads), says="simulated")
     everyone = {**answers, BEST: made.truth}
     test = made.trial.test

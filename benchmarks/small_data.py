@@ -5,7 +5,7 @@ training folds of two partitions), and the first half of the encounters against 
 the patients of the second. AUROC at 7 days; everything else as in ``benchmarks.real_data``, without
 history features.
 
-Usage: python -m benchmarks.small_data [--quick] [--sets A B]
+Usage: python -m benchmarks.small_data [--quick] [--sets A B] [--peers LR CatBoost]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.cases import Float64, Int64, part_patients
 from benchmarks.contest import Rules, hold
-from benchmarks.peers import Peer, chosen_peers
+from benchmarks.peers import Peer, add_peers, chosen_peers
 from benchmarks.report import Report, options
 from benchmarks.scores import (
     DIFFERENCE_HEAD,
@@ -47,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     parser = options(__doc__)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    add_peers(parser)
     chosen = parser.parse_args(arguments)
     sizes, seeds = (SIZES[:1], SEEDS[:1]) if chosen.quick else (SIZES, SEEDS)
     rules = Rules(horizons=(7,), threads=chosen.threads, calibrate=False)
-    peers = chosen_peers((), quick=chosen.quick)
+    peers = chosen_peers(chosen.peers, quick=chosen.quick)
     report = Report("small_data", quick=chosen.quick)
     print(f"\n## Small data and drift\n\n{__doc__.splitlines()[0]}")
     for name in chosen.sets:

@@ -6,6 +6,6 @@ the ones that are reported; docs/benchmarks.md says how many were tried.
 """
 
 from benchmarks.peers.peer import Peer
-from benchmarks.peers.table import PEERS, chosen_peers
+from benchmarks.peers.table import PEERS, add_peers, chosen_peers
 
-__all__ = ["PEERS", "Peer", "chosen_peers"]
+__all__ = ["PEERS", "Peer", "add_peers", "chosen_peers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -91,6 +92,12 @@ PEERS: Final = (
         library="flaml",
     ),
 )
+
+
+def add_peers(parser: ArgumentParser, *more: str) -> None:
+    """Let a command name some peers instead of all."""
+    names = [*(peer.name for peer in PEERS), *more]
+    parser.add_argument("--peers", nargs="+", choices=names, default=[], help="these only")
 
 
 def chosen_peers(names: Sequence[str], *, quick: bool) -> tuple[Peer, ...]:
