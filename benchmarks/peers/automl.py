@@ -1,4 +1,4 @@
-"""An AutoML peer: FLAML chooses learner and settings by itself within a budget of seconds."""
+"""An AutoML peer: FLAML chooses learner and settings by itself within a number of trials."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.peers.peer import Predict, Terms
 SEED: Final = 1
 
 
-def fit_automl(cases: Cases, target: Float64, seconds: float, terms: Terms) -> Predict:
+def fit_automl(cases: Cases, target: Float64, trials: float, terms: Terms) -> Predict:
     """FLAML over LightGBM, XGBoost, CatBoost, random forest and extra trees, by log-loss."""
     import flaml  # noqa: PLC0415 - only where the bench lock is installed
 
@@ -25,7 +25,8 @@ def fit_automl(cases: Cases, target: Float64, seconds: float, terms: Terms) -> P
         target.astype(np.int64),
         task="classification",
         metric="log_loss",
-        time_budget=seconds,
+        time_budget=-1,  # a budget of seconds would depend on who else uses the machine
+        max_iter=int(trials),
         estimator_list=["lgbm", "xgboost", "xgb_limitdepth", "catboost", "rf", "extra_tree"],
         n_jobs=terms.threads,
         seed=SEED,

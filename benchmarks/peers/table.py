@@ -85,11 +85,12 @@ PEERS: Final = (
     ),
     Peer(
         name="FLAML",
-        effort="chooses learner and settings by itself, 60 s a fit",
+        effort="chooses learner and settings by itself, 60 trials a fit; 7 days only",
         sizes=(60.0,),
         fit=fit_automl,
         staged=True,
         library="flaml",
+        horizons=(7,),
     ),
 )
 
@@ -101,7 +102,7 @@ def add_peers(parser: ArgumentParser, *more: str) -> None:
 
 
 def chosen_peers(names: Sequence[str], *, quick: bool) -> tuple[Peer, ...]:
-    """Peers of these names, all if none; a quick run gives a search five seconds."""
+    """Peers of these names, all if none; a quick run searches less."""
     chosen = [peer for peer in PEERS if not names or peer.name in names]
     return tuple(
         replace(peer, sizes=(5.0,)) if quick and peer.library == "flaml" else peer
