@@ -91,12 +91,15 @@ def _peer(peer: Peer, trial: Trial, rules: Rules, days: int) -> Float64:
     train, target = _known(trial.train, days)
     terms = Terms(days, rules.threads)
     size = choose_size(peer, train, target, terms)
-    predict = peer.fit(train, target, size, terms)
-    calibrate = _platt(*_known(trial.calibration, days), predict, size) if rules.calibrate else None
-    if trial.whole is not None:
-        predict = peer.fit(*_known(trial.whole, days), size, terms)
-    chance = predict(trial.test, size)
-    return calibrate(chance) if calibrate else chance
+    if trial.whole is None:
+        learner = judged = peer.fit(train, target, size, terms)
+    else:
+        judged = peer.fit(*_known(trial.whole, days), size, terms)
+        learner = peer.fit(train, target, size, terms) if rules.calibrate else judged
+    chance = judged(trial.test, size)
+    if not rules.calibrate:
+        return chance
+    return _platt(*_known(trial.calibration, days), learner, size)(chance)
 
 
 def _known(cases: Cases, days: int) -> tuple[Cases, Float64]:

@@ -6,6 +6,7 @@ the patients of the second. AUROC at 7 days; everything else as in ``benchmarks.
 history features.
 
 Usage: python -m benchmarks.small_data [--quick] [--sets A B] [--peers LR CatBoost]
+       [--designs 2000 early/late]
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ from benchmarks.uci import SETS, Cohort, ColumnSet, cohort, source_peer
 from feature_store.errors import BadInput
 from models.judging import Estimate
 
-SIZES: Final = (2_000, 5_000, 13_000)
 SEEDS: Final = (101, 202)
 FOLDS: Final = 2
 COLUMN: Final = "auroc_7"
 EARLY_LATE: Final = "early/late"
+DESIGNS: Final = ("2000", "5000", "13000", EARLY_LATE)
+"""Training spells, or one half of the years for the other."""
 
 Contest = tuple[tuple[Peer, ...], Rules]
 """Who takes part besides Homeward, and by which rules."""
@@ -47,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
     parser = options(__doc__)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    parser.add_argument("--designs", nargs="+", choices=DESIGNS, default=list(DESIGNS))
     add_peers(parser)
     chosen = parser.parse_args(arguments)
-    sizes, seeds = (SIZES[:1], SEEDS[:1]) if chosen.quick else (SIZES, SEEDS)
+    designs = [chosen.designs[0]] if chosen.quick else chosen.designs
+    seeds = SEEDS[:1] if chosen.quick else SEEDS
     rules = Rules(horizons=(7,), threads=chosen.threads, calibrate=False)
     peers = chosen_peers(chosen.peers, quick=chosen.quick)
     report = Report("small_data", quick=chosen.quick)
@@ -62,11 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.exit_code
         judge = Judge.of(of.snapshots.subject_id, replicates=50 if chosen.quick else 300)
         by_design = {
-            f"{size:,}": _small(of, SETS[name], size, seeds, (peers, rules), judge)
-            for size in sizes
+            told: _early_late(of, SETS[name], (peers, rules), judge)
+            if told == EARLY_LATE
+            else _small(of, SETS[name], int(told), seeds, (peers, rules), judge)
+            for told in designs
         }
-        if not chosen.quick:
-            by_design[EARLY_LATE] = _early_late(of, SETS[name], (peers, rules), judge)
         _add(report, SETS[name], by_design)
     report.close(chosen.out)
     return 0
