@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import uvloop
@@ -103,7 +105,7 @@ def press(
     seconds : float
     connections : int
     server : int
-        Process id, for its CPU time.
+        Process id of the leader of its session, for its CPU time.
 
     Raises
     ------
@@ -133,39 +135,24 @@ async def _press(
     return load
 
 
-def cpu_seconds(process: int) -> float:
-    """CPU time so far of a process and all that it started (Linux)."""
-    stats = [_stat(one) for one in family(process)]
-    ticks = sum(int(fields[11]) + int(fields[12]) for fields in stats if fields)
+def cpu_seconds(leader: int) -> float:
+    """CPU time so far of a server and of what it started, by the session they share (Linux)."""
+    ticks = sum(sum(map(int, fields[11:13])) for fields in _session(leader))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def resident_mib(process: int) -> float:
-    """Resident memory of a process and all that it started (Linux)."""
-    pages = 0
-    for one in family(process):
-        with open(f"/proc/{one}/statm") as file:  # noqa: PTH123 - a kernel's file, not a path
-            pages += int(file.read().split()[1])
+def resident_mib(leader: int) -> float:
+    """Resident memory of a server and of what it started (Linux); shared pages count each time."""
+    pages = sum(int(fields[21]) for fields in _session(leader))
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def family(process: int) -> list[int]:
-    """A process and all that it started, still running (Linux)."""
-    found = [process]
-    parents = {
-        int(name): int(fields[1])
-        for name in os.listdir("/proc")  # noqa: PTH208 - as above
-        if name.isdigit() and (fields := _stat(int(name)))
-    }
-    for one in found:
-        found += [child for child, parent in parents.items() if parent == one]
-    return found
-
-
-def _stat(process: int) -> list[str]:
-    """Fields after the name of a process; none if it is gone."""
-    try:
-        with open(f"/proc/{process}/stat") as file:  # noqa: PTH123 - as above
-            return file.read().rpartition(")")[2].split()
-    except OSError:
-        return []
+def _session(leader: int) -> Iterator[list[str]]:
+    """Fields of /proc/PID/stat from the state on, of every process of a session."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields[3]) == leader:
+            yield fields

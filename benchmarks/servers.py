@@ -89,7 +89,10 @@ def _mlflow(folder: Path) -> Iterator[Server]:
 
     code = Path(__file__).with_name("serving") / "mlflow_model.py"
     mlflow.pyfunc.save_model(
-        folder / "mlflow", python_model=code, artifacts={"bundle": str(folder / "bundle")}
+        folder / "mlflow",
+        python_model=code,
+        artifacts={"bundle": str(folder / "bundle")},
+        pip_requirements=[],  # served by this environment; working them out takes minutes
     )
     port = PORTS["mlflow"]
     words = ["-m", "mlflow", "models", "serve", "-m", str(folder / "mlflow")]
