@@ -16,6 +16,7 @@ th,td{text-align:left;vertical-align:top}
 th{color:#4c6272;font-weight:600}
 .warning{background:#fff4d6;border-left:.4rem solid #b15e00;padding:.6rem 1rem}
 img{max-width:100%;height:auto}
+summary{cursor:pointer;color:#005eb8;margin:.5rem 0}
 dt{font-weight:600;margin-top:.6rem}dd{margin:0}
 @media print{body{max-width:none}}
 """
@@ -87,6 +88,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def folded(title: str, *parts: str) -> str:
+    """What is there for those who look for it: closed until it is opened."""
+    inside = "".join(parts)
+    return f"<details><summary>{escape(title)}</summary>{inside}</details>"
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> str:

@@ -85,6 +85,7 @@ def examine(dataset: Dataset, config: TrainingConfig, report: Report) -> dict[st
             "first_admission": to_moment(int(found.spells.start.min())).date().isoformat(),
             "observed_until": dataset.manifest.observed_until,
             "days": _days(found),
+            "dated": dataset.manifest.clock.calendar,
         },
         "counts": {
             "spells_in_scope": len(found.spells),
@@ -177,9 +178,9 @@ def _delays(counted: Tally) -> list[dict[str, Any]]:
     names = [*(f"within {hours:g} h" for hours in DELAYS), "later"]
     told = []
     for family, counts in sorted(counted.delays.items()):
-        shares = np.cumsum(counts) / max(int(counts.sum()), 1)
-        cells = dict(zip(names, (round(float(one), 3) for one in shares), strict=True))
-        told.append({"family": family, **cells})
+        shares = np.cumsum(counts)[:-1] / max(int(counts.sum()), 1)
+        cells = [*shares, 1.0 - shares[-1]]
+        told.append({"family": family} | dict(zip(names, np.round(cells, 3).tolist(), strict=True)))
     return told
 
 
@@ -290,8 +291,8 @@ def _about_leaks(suspects: list[dict[str, Any]]) -> Iterator[Point]:
 def _about_groups(groups: list[dict[str, Any]]) -> Iterator[Point]:
     few = [f"{one['grouping']}: {one['group']}" for one in groups if one["too_few"]]
     if few:
-        text = f"{len(few)} groups are too small to be judged by: {'; '.join(few)}."
-        yield Point(Weight.NOTE, text, "Fairness cannot be shown for them; pool sites or wait.")
+        mend = "Fairness cannot be shown for them; pool sites or wait."
+        yield Point(Weight.NOTE, f"Groups too small to be judged by: {'; '.join(few)}.", mend)
 
 
 def is_ready(told: dict[str, Any]) -> bool:

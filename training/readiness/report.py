@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from models.page import definitions, heading, page, paragraph, table, warning
+from models.page import definitions, folded, heading, page, paragraph, table, warning
 
 WORDS: Final = {
     "ready": "Ready to train.",
@@ -31,7 +31,7 @@ def readiness_page(told: Mapping[str, Any]) -> str:
         warning(WORDS[told["verdict"]]),
         heading("What to mend, in order"),
         table(
-            ["it", "what", "what to do"],
+            ["weight", "what", "what to do"],
             [[one["weight"], one["text"], one["mend"]] for one in told["points"]],
         )
         if told["points"]
@@ -43,8 +43,7 @@ def readiness_page(told: Mapping[str, Any]) -> str:
                 ("Spells in scope", f"{counts['spells_in_scope']:,}"),
                 ("of patients", f"{counts['patients']:,}"),
                 ("Events", f"{counts['events']:,}"),
-                ("First admission", span["first_admission"]),
-                ("Known until", span["observed_until"]),
+                *_when(span),
                 ("Deaths", f"{counts['deaths']:,}"),
                 ("Still in hospital", f"{counts['still_in_hospital']:,}"),
                 *((f"Out of scope: {why}", f"{n:,}") for why, n in counts["out_of_scope"].items()),
@@ -68,11 +67,10 @@ def readiness_page(told: Mapping[str, Any]) -> str:
                 for one in told["enough"]
             ],
         ),
-        heading("Long stays month by month"),
+        heading("Month by month"),
+        paragraph(_spread(told["outcome_by_month"])),
         _line([one["share"] for one in told["outcome_by_month"]], "Share of 7 nights or more"),
-        _table(told["outcome_by_month"]),
-        heading("Spells by month and site"),
-        _table(told["spells"]),
+        folded("Spells and long stays of each month, by site", _months(told)),
         heading("Who records what"),
         paragraph("Share of spells with at least one fact; months and sites of 50 spells or more."),
         *_coverage(told["coverage"]),
@@ -84,6 +82,40 @@ def readiness_page(told: Mapping[str, Any]) -> str:
         paragraph("Counts are rounded to five, and small ones are not shown."),
         _table(told["groups"]),
     )
+
+
+def _when(span: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """First and last day; of a source without dates only that it has none."""
+    if not span["dated"]:
+        return [("Dates", "none in the source: its order stands for time, its months are made up")]
+    return [
+        ("First admission", span["first_admission"]),
+        ("Known until", span["observed_until"][:10]),
+    ]
+
+
+def _spread(months: Sequence[Mapping[str, Any]]) -> str:
+    if not months:
+        return "Too few spells in any month."
+    shares = [one["share"] for one in months]
+    return (
+        f"Share of spells of 7 nights or more, {months[0]['month']} to {months[-1]['month']}: "
+        f"between {min(shares):.0%} and {max(shares):.0%} a month."
+    )
+
+
+def _months(told: Mapping[str, Any]) -> str:
+    """A month a row: spells, share of long stays, spells of each site."""
+    sites = sorted({one["site"] for one in told["spells"]})
+    counts = {(one["month"], one["site"]): one["spells"] for one in told["spells"]}
+    outcome = {one["month"]: one for one in told["outcome_by_month"]}
+    head = ["month", "spells", "7 nights or more", *(sites if len(sites) > 1 else [])]
+    rows = []
+    for month in sorted({one for one, _ in counts} | set(outcome)):
+        own = outcome.get(month)
+        cells = [month, f"{own['spells']:,}", f"{own['share']:.0%}"] if own else [month, "few", ""]
+        rows.append([*cells, *(_cell(counts.get((month, site))) for site in head[3:])])
+    return table(head, rows)
 
 
 def _coverage(told: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -131,4 +163,6 @@ def _cell(value: object) -> str:
         return "few"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1%}"
     return str(value)

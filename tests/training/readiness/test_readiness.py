@@ -30,6 +30,10 @@ def test_a_page_and_a_document_with_a_verdict(write_events, events, tmp_path, ca
     page = (tmp_path / "out/readiness.html").read_text()
     assert "SYNTHETIC" in page
     assert "<script" not in page
+    for delay in found["delays"]:
+        known = [share for name, share in delay.items() if name.startswith("within")]
+        assert known == sorted(known)
+        assert known[-1] + delay["later"] == pytest.approx(1.0, abs=0.002)
     assert found == json.loads((tmp_path / "out/readiness.json").read_text())
 
 
