@@ -85,9 +85,9 @@ def readiness_page(told: Mapping[str, Any]) -> str:
 
 
 def _when(span: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """First and last day; of a source without dates only that it has none."""
+    """First and last day, where the dates of different patients can be compared."""
     if not span["dated"]:
-        return [("Dates", "none in the source: its order stands for time, its months are made up")]
+        return [("Dates", "not of one calendar: months below are not those of any year")]
     return [
         ("First admission", span["first_admission"]),
         ("Known until", span["observed_until"][:10]),
