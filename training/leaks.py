@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, poisson
 
 from feature_store.definitions import CLOCK_READS, Feature, FeatureSet, Read, Scope
 from feature_store.events import Int64
@@ -38,6 +39,9 @@ LEAST_OPEN: Final = 20
 
 BEYOND_CHANCE: Final = 4.0
 """Standard errors that a difference in presence must exceed: hundreds of features are looked at."""
+
+RARE: Final = 2 * float(norm.sf(BEYOND_CHANCE))
+"""The same for facts too rare for standard errors: the chance of a count as far off, by Poisson."""
 
 LEAST_EVENTS: Final = 50
 LEAST_FEATURES: Final = 5
@@ -121,7 +125,7 @@ def suspects_by_presence(
         return
     columns = [column for column, _ in _facts(feature_set)]
     weight, variance = 0.0, np.zeros(len(columns))
-    shares = np.zeros((2, len(columns)))
+    shares, counts = np.zeros((2, len(columns))), np.zeros((2, len(columns)))
     for stratum in np.unique(strata[open_rows]):
         sides = [rows[strata[rows] == stratum] for rows in (open_rows, ended_rows)]
         if not sides[1].size:
@@ -131,19 +135,31 @@ def suspects_by_presence(
         here = sizes.prod() / sizes.sum()
         pooled = sizes @ there / sizes.sum()
         weight, shares = weight + here, shares + here * there
+        counts += sizes[0] * np.stack([there[0], pooled])
         variance += here * pooled * (1.0 - pooled)
     if not weight:
         return
     shares, error = shares / weight, np.sqrt(variance) / weight
     gap, most = np.abs(shares[0] - shares[1]), shares.max(axis=0)
     relative = np.divide(gap, most, out=np.zeros_like(gap), where=most > 0)
-    for place in np.flatnonzero((relative > bounds.presence) & (gap > BEYOND_CHANCE * error)):
+    sure = (gap > BEYOND_CHANCE * error) & (_tail(*counts) < RARE)
+    for place in np.flatnonzero((relative > bounds.presence) & sure):
         name = feature_set.names[columns[place]]
         evidence = (
             f"recorded for {shares[1, place]:.0%} of spells that ended and {shares[0, place]:.0%} "
             f"of {open_rows.size} patients still in hospital, at the same day of stay"
         )
         yield Suspect(name, Sign.PRESENCE, float(relative[place]), bounds.presence, evidence)
+
+
+def _tail(found: Float64, expected: Float64) -> Float64:
+    """Chance of counts as far from the expected, on the side where they are.
+
+    >>> _tail(np.array([5.0, 0.0]), np.array([0.5, 90.0])).round(5).tolist()
+    [0.00017, 0.0]
+    """
+    above, below = poisson.sf(np.round(found) - 1, expected), poisson.cdf(found, expected)
+    return np.where(found > expected, above, below)
 
 
 def suspects_by_ending(

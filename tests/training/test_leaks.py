@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from feature_store.clock import DAY, HOUR
+from feature_store.definitions import Feature, FeatureSet, Read
 from feature_store.errors import BadInput, Refused
 from feature_store.events import Events, concatenate
+from feature_store.outcome import Outcomes
+from feature_store.snapshots import Snapshots
 from feature_store.spells import find_spells
-from training.config import TrainingConfig
-from training.leaks import Sign, suspects_by_gain
+from training.config import FirewallSettings, TrainingConfig
+from training.leaks import Sign, suspects_by_gain, suspects_by_presence
+from training.material import Material
 from training.preparation import prepare
 from training.ranking import rank_alone
 from training.recipe import fit_model, train
@@ -203,3 +207,28 @@ def test_area_of_one_fact_is_that_of_its_table_of_shares(seed):
     shares = np.array([target[place == one].mean() for one in range(7)])
     assert ranked.area == pytest.approx(roc_auc_score(target, shares[place]), abs=2e-3)
     assert ranked.low < ranked.area < ranked.high
+
+
+def test_rare_facts_that_chance_gave_to_those_still_in_hospital_are_no_leak():
+    """Six hundred facts that tell nothing, each of three in a thousand people."""
+    chance, still_here, features = np.random.default_rng(5), 160, 600
+    size = 50 * still_here
+    present = chance.random((size, features)) < 0.003
+    start = np.full(size, 20_000 * DAY)
+    snapshots = Snapshots(np.arange(size), np.arange(size), start, start + 4 * HOUR)
+    stay = np.where(np.arange(size) < still_here, -1, 3)
+    seen = Material(
+        matrix=np.where(present, 1.0, np.nan),
+        snapshots=snapshots,
+        outcomes=Outcomes(stay, np.zeros(size, bool), np.full(size, 30)),
+        facts=np.zeros((size, 1)),
+    )
+    names = [f"fact_{number}" for number in range(features)]
+    told = FeatureSet(
+        tuple(Feature(name=name, label=name, read=Read.LATEST, codes=(name,)) for name in names)
+    )
+    assert list(suspects_by_presence(seen, told, FirewallSettings())) == []
+    seen.matrix[:still_here, 0] = 1.0
+    assert [one.feature for one in suspects_by_presence(seen, told, FirewallSettings())] == [
+        "fact_0"
+    ]
