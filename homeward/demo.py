@@ -29,7 +29,7 @@ FOLDER: Final = Path("var/demo")
 TRUST: Final = FOLDER / "trust"
 DATABASE: Final = FOLDER / "homeward.db"
 BATCH: Final = 10_000
-SPELLS: Final = 8000
+SPELLS: Final = 9000
 WORKLIST_ROWS: Final = 10
 READY_SECONDS: Final = 60.0
 
