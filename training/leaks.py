@@ -159,7 +159,7 @@ def _tail(found: Float64, expected: Float64) -> Float64:
     [0.00017, 0.0]
     """
     above, below = poisson.sf(np.round(found) - 1, expected), poisson.cdf(found, expected)
-    return np.where(found > expected, above, below)
+    return np.asarray(np.where(found > expected, above, below))
 
 
 def suspects_by_ending(
