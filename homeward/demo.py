@@ -29,7 +29,6 @@ FOLDER: Final = Path("var/demo")
 TRUST: Final = FOLDER / "trust"
 DATABASE: Final = FOLDER / "homeward.db"
 BATCH: Final = 10_000
-SPELLS: Final = 9000
 WORKLIST_ROWS: Final = 10
 READY_SECONDS: Final = 60.0
 
@@ -40,17 +39,17 @@ class DemoSettings:
 
     Parameters
     ----------
-    host : str
-    port : int
     spells : int
         Synthetic spells to learn from.
+    host : str
+    port : int
     leave_running : bool
         Whether the service stays up at the end, until Ctrl-C.
     """
 
+    spells: int
     host: str = "127.0.0.1"
     port: int = 8000
-    spells: int = SPELLS
     leave_running: bool = True
 
     @property

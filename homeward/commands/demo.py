@@ -8,7 +8,7 @@ import click
     "--exit", "leave", is_flag=True, help="Stop the service and leave once the worklist is printed."
 )
 @click.option("--port", default=8000, show_default=True, help="Port of the service on 127.0.0.1.")
-@click.option("--spells", default=8000, show_default=True, help="Synthetic spells to learn from.")
+@click.option("--spells", default=9000, show_default=True, help="Synthetic spells to learn from.")
 def command(leave: bool, port: int, spells: int) -> None:
     """Simulate a trust, train, promote, serve, and print today's worklist.
 
