@@ -8,6 +8,7 @@ error). Value sets are those of the NHS Data Dictionary, by the item named in ``
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -581,3 +582,18 @@ def value_of(code: str) -> str:
     ('21', '')
     """
     return code.partition(SEPARATOR)[2]
+
+
+@lru_cache(maxsize=4096)
+def limits_of(code: str) -> tuple[float, float]:
+    """Plausible range of a code's number; an empty one for a value outside its value set.
+
+    >>> limits_of("NEWS2"), limits_of("SEX//F"), limits_of("NOT_IN_THE_VOCABULARY")
+    ((0, 20), (inf, -inf), (-inf, inf))
+    """
+    family = FAMILIES.get(family_of(code))
+    if family is None:
+        return float("-inf"), float("inf")
+    if family.values and value_of(code) not in family.values:
+        return float("inf"), float("-inf")
+    return family.low, family.high

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from feature_store.clock import DAY, SECOND
 from feature_store.errors import BadEvents
 from feature_store.events import NO_SPELL, NO_TIME, Events
-from feature_store.vocabulary import FAMILIES, SPELL_END, SPELL_START, family_of, value_of
+from feature_store.vocabulary import SPELL_END, SPELL_START, limits_of
 
 EARLIEST: Final = -70 * 365 * DAY - 17 * DAY
 """1900-01-01: of the living, nothing was recorded before."""
@@ -58,7 +57,7 @@ def _faults(events: Events, now: int) -> dict[str, Mask]:
     known = events.recorded_at != NO_TIME
     marks = events.rows_of(SPELL_START, SPELL_END)
     value = events.numeric_value
-    limits = np.array([_limits(code) for code in events.codes]).reshape(-1, 2)
+    limits = np.array([limits_of(code) for code in events.codes]).reshape(-1, 2)
     low, high = limits[events.code].T
     codes = np.array([_is_code(code) for code in events.codes], bool)
     return {
@@ -82,14 +81,3 @@ def _faults(events: Events, now: int) -> dict[str, Mask]:
 
 def _is_code(code: str) -> bool:
     return 0 < len(code) <= LONGEST_CODE and code.isprintable()
-
-
-@lru_cache(maxsize=4096)
-def _limits(code: str) -> tuple[float, float]:
-    """Plausible range of a code's number; an empty one for a value outside its value set."""
-    family = FAMILIES.get(family_of(code))
-    if family is None:
-        return -np.inf, np.inf
-    if family.values and value_of(code) not in family.values:
-        return np.inf, -np.inf
-    return family.low, family.high

@@ -33,6 +33,7 @@ REST: Final = "*"
 """At the end of a target: whatever the source code says after the parts that matched."""
 
 _SPELL_ITSELF: Final = frozenset({SPELL_START, SPELL_END, DEATH})
+_OWN_COLUMNS: Final = ("spell_id", "recorded_at")
 
 
 class Known(StrEnum):
@@ -77,6 +78,7 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: str = ""
     synthetic: bool = False
     complete: bool = False
+    exported: bool = False  # by Homeward: taken as it is, with its past
     clock: Literal["exact", "shifted"] = "exact"
     zone: str = "UTC"
     keep: list[Literal["subject", "spell"]] = msgspec.field(default_factory=list)
@@ -158,9 +160,18 @@ def _faults(book: Codebook) -> list[str]:
         faults.append("zone: an IANA name such as Europe/London expected")
     sources = [rule.source for rule in book.code]
     faults += [f"code {twice}: one rule expected" for twice in _repeated(sources)]
+    if book.exported and not _speaks_homeward(book):
+        faults.append("exported: columns and codes of homeward export expected, and no [[code]]")
     for rule in book.code:
         faults += [f"code {rule.source}: {fault}" for fault in _rule_faults(rule)]
     return faults
+
+
+def _speaks_homeward(book: Codebook) -> bool:
+    told, columns = book.spells, (book.columns.spell, book.columns.recorded)
+    marks = [told.start, told.end, told.died, told.born]
+    plain = book.zone == "UTC" and not book.code and book.other_codes == "keep"
+    return plain and columns == _OWN_COLUMNS and marks == [[SPELL_START], [SPELL_END], [DEATH], []]
 
 
 def _repeated(names: list[str]) -> list[str]:

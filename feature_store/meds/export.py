@@ -1,4 +1,8 @@
-"""An event dataset as a MEDS dataset: the same events, where other tools look for them."""
+"""An event dataset as a MEDS dataset: the same events, where other tools look for them.
+
+``data/`` has what holds in the end. What held for a while alone would mislead whoever reads it
+there, as the standard has no word for it: it goes into ``past/``, which the standard does not know.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_store.dataset import Dataset, fresh_folder
+from feature_store.dataset import PAST, Dataset, fresh_folder, read_shard
 from feature_store.events import Events
-from feature_store.meds.source import MANIFEST
+from feature_store.meds.source import FILES_HASH, MANIFEST, hash_of, pasts_of, shards_of
 from feature_store.outcome import outcomes_of
 from feature_store.snapshots import daily_snapshots
 from feature_store.spells import find_spells
-from feature_store.table import to_table
+from feature_store.table import SCHEMA, parted, to_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,12 +44,16 @@ class Exported:
     Parameters
     ----------
     events, subjects : int
+        Of ``data/``.
+    past_events : int
+        Of ``past/``.
     labels : int
         Snapshots whose outcome is known, over all horizons asked for.
     """
 
     events: int
     subjects: int
+    past_events: int
     labels: int
 
 
@@ -65,33 +74,41 @@ def export_meds(dataset: Dataset, out: Path, *, horizons: tuple[int, ...] = ()) 
     BadInput
         The folder exists or the events cannot be read; nothing is left behind.
     """
-    events = subjects = 0
+    events = subjects = past_events = 0
+    extra: set[str] = set()
     labels: dict[int, list[pa.Table]] = {days: [] for days in horizons}
     with fresh_folder(out) as folder:
         (folder / "data").mkdir()
         (folder / "metadata").mkdir()
-        for number, shard in enumerate(dataset.read_shards()):
-            pq.write_table(_data(shard), folder / "data" / f"{number:05d}.parquet")
-            events += len(shard)
-            subjects += int(np.unique(shard.subject_id).size)
+        for path in dataset.shards:
+            shard = read_shard(path, past=True)
+            table, past = parted(to_table(shard))
+            pq.write_table(_standard(table), folder / "data" / path.name)
+            if past.num_rows:
+                (folder / PAST).mkdir(exist_ok=True)
+                pq.write_table(past, folder / PAST / path.name)
+            extra.update(table.column_names)
+            events += table.num_rows
+            past_events += past.num_rows
+            subjects += len(pc.unique(table["subject_id"]))
             for days, tables in labels.items():
                 tables.append(_labels(shard, dataset, days))
         _write_codes(folder / "metadata" / "codes.parquet", dataset)
-        _write_metadata(folder / "metadata" / "dataset.json", dataset)
+        columns = sorted(extra - set(SCHEMA.names))
+        _write_metadata(folder, dataset, extra=["recorded_at", *columns])
         known = _write_labels(folder / "labels", labels)
-    return Exported(events, subjects, known)
+    return Exported(events, subjects, past_events, known)
 
 
-def _data(events: Events) -> pa.Table:
+def _standard(table: pa.Table) -> pa.Table:
     """Events in the columns of the standard; the spell and the recording come beside them."""
-    table = to_table(events)
     place = table.schema.get_field_index("text_value")
     return table.set_column(place, "text_value", table["text_value"].cast(pa.large_string()))
 
 
 def _labels(events: Events, dataset: Dataset, days: int) -> pa.Table:
     until = dataset.manifest.until
-    spells = find_spells(events)
+    spells = find_spells(events.current())
     asked = daily_snapshots(spells, until=until, mornings=dataset.manifest.clock.mornings)
     target = outcomes_of(asked, spells, until=until).long_stay(days)
     rows = np.flatnonzero(~np.isnan(target) & (asked.days_so_far < days))
@@ -129,7 +146,7 @@ def _write_codes(path: Path, dataset: Dataset) -> None:
     pq.write_table(table, path)
 
 
-def _write_metadata(path: Path, dataset: Dataset) -> None:
+def _write_metadata(folder: Path, dataset: Dataset, *, extra: list[str]) -> None:
     manifest = asdict(dataset.manifest)
     told = {
         "dataset_name": dataset.manifest.source,
@@ -137,7 +154,11 @@ def _write_metadata(path: Path, dataset: Dataset) -> None:
         "etl_name": "homeward export",
         "meds_version": MEDS_VERSION,
         "raw_source_id_columns": ["spell_id"],
-        "other_extension_columns": ["recorded_at"],
-        MANIFEST: {key: manifest[key] for key in ("synthetic", "clock", "start", "observed_until")},
+        "other_extension_columns": extra,
+        MANIFEST: {
+            **{key: manifest[key] for key in ("synthetic", "clock", "start", "observed_until")},
+            FILES_HASH: hash_of([*shards_of(folder), *pasts_of(folder).values()]),
+        },
     }
+    path = folder / "metadata" / "dataset.json"
     path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 from feature_store.clock import DAY, to_microseconds, to_moment
 from feature_store.dataset import fresh_folder, write_dataset
 from feature_store.errors import BadInput, BadRows
+from feature_store.events import concatenate
 from feature_store.ingest.keys import are_nhs_numbers
 from feature_store.ingest.run import FOLLOW_UP_DAYS
 from feature_store.manifest import Clock, Manifest
 from feature_store.meds.codebook import Codebook, read_codebook
 from feature_store.meds.source import (
     MANIFEST,
+    Rows,
+    check_files,
     hash_of,
+    pasts_of,
     read_descriptions,
     read_metadata,
+    read_rows,
     read_shards,
     shards_of,
 )
@@ -77,8 +82,11 @@ def ingest_meds(
     shards = shards_of(source)
     told = read_metadata(source).get(MANIFEST)
     told = told if isinstance(told, dict) else {}
+    ours = book.exported and bool(told)
+    pasts = pasts_of(source) if ours else {}
+    check_files(told, shards, pasts)
     secret = pseudonym_key or secrets.token_bytes(32)
-    run = _Run(book, Translator(book, secret, Tally()), progress)
+    run = _Run(book, Translator(book, secret, Tally(), ours), pasts, progress)
     with fresh_folder(out) as folder:
         (folder / "part").mkdir()
         parts = run.translate(shards, folder / "part")
@@ -107,9 +115,12 @@ def ingest_meds(
 class _Run:
     """Shards translated one by one, each to a file of its own: memory is bounded by one of them."""
 
-    def __init__(self, book: Codebook, translator: Translator, progress: Any) -> None:
+    def __init__(
+        self, book: Codebook, translator: Translator, pasts: dict[str, Path], progress: Any
+    ) -> None:
         self.book = book
         self.translator = translator
+        self.pasts = pasts
         self.progress = progress
         self.first = STILL_HERE
         self.last = -STILL_HERE
@@ -120,9 +131,12 @@ class _Run:
 
         tally, parts = self.translator.tally, []
         for number, rows in enumerate(read_shards(shards, self.book)):
-            if "subject" in self.book.keep and are_nhs_numbers(rows.subject):
-                raise BadInput('subject_id: what look like NHS numbers; take "subject" out of keep')
+            self._check_subjects(rows)
             events, index = self.translator.events(rows)
+            if shards[number].name in self.pasts:
+                past = read_rows(self.pasts[shards[number].name], self.book)
+                self._check_subjects(past)
+                events = concatenate([events, self.translator.stated(past, index)])
             tally.counts["spells"] += len(index)
             tally.counts["open_spells"] += int((~index.ended).sum())
             tally.counts["deaths"] += int(index.died.sum())
@@ -136,6 +150,10 @@ class _Run:
             self.progress(f"{shards[number].name}: {len(events):,} events")
         self._judge()
         return parts
+
+    def _check_subjects(self, rows: Rows) -> None:
+        if "subject" in self.book.keep and are_nhs_numbers(rows.subject):
+            raise BadInput('subject_id: what look like NHS numbers; take "subject" out of keep')
 
     def _judge(self) -> None:
         tally = self.translator.tally

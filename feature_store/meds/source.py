@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_store.clock import DAY
+from feature_store.dataset import PAST
 from feature_store.errors import BadInput
-from feature_store.events import NO_SPELL, NO_TIME, Int64
+from feature_store.events import NO_SPELL, NO_TIME, STILL_HOLDS, Held, Int64
 from feature_store.ingest.zones import to_utc
+from feature_store.table import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 MANIFEST: Final = "homeward"
 """Key of ``metadata/dataset.json`` under which an export carries its manifest."""
+
+FILES_HASH: Final = "files_hash"
+"""Key there: SHA-256 over the files of ``data/`` and ``past/``, which belong together."""
 
 _EARLIEST: Final = -200 * 366 * DAY  # about 1770
 _LATEST: Final = 400 * 366 * DAY  # about 2370: shifted dates reach 2220
@@ -44,6 +49,8 @@ class Rows:
         Index into ``codes``.
     value : ndarray of float64, shape (n,)
     codes : tuple of str
+    held : Held, optional
+        Of an export of Homeward that says between which moments its rows held.
     """
 
     subject: Int64
@@ -53,6 +60,7 @@ class Rows:
     code: Int64
     value: NDArray[np.float64]
     codes: tuple[str, ...]
+    held: Held | None = None
 
 
 def shards_of(folder: Path) -> list[Path]:
@@ -68,6 +76,27 @@ def shards_of(folder: Path) -> list[Path]:
         msg = f"{folder.name}: a MEDS dataset expected (data/**/*.parquet), found none"
         raise BadInput(msg)
     return found
+
+
+def pasts_of(folder: Path) -> dict[str, Path]:
+    """Files of what held for a while alone, by the name of the data file that they belong to."""
+    return {path.name: path for path in sorted((folder / PAST).glob("*.parquet"))}
+
+
+def check_files(told: dict[str, Any], shards: list[Path], pasts: dict[str, Path]) -> None:
+    """Compare data files and their past with what the export said of both.
+
+    Raises
+    ------
+    BadInput
+        Either was changed since, so that they do not belong together any more.
+    """
+    if pasts and told.get(FILES_HASH) != hash_of([*shards, *pasts.values()]):
+        msg = (
+            f"{PAST}/: the files of {PAST}/ and data/ as homeward export wrote them expected, "
+            f"some have changed; export again, or remove {PAST}/ to ingest what holds in the end"
+        )
+        raise BadInput(msg)
 
 
 def hash_of(shards: list[Path]) -> str:
@@ -123,7 +152,7 @@ def read_shards(shards: list[Path], book: Codebook) -> Iterator[Rows]:
     """
     seen = np.zeros(0, np.int64)
     for path in shards:
-        rows = _rows(path, book)
+        rows = read_rows(path, book)
         subjects = np.unique(rows.subject)
         if np.isin(subjects, seen, assume_unique=True).any():
             raise BadInput(f"{path.name}: subjects of this file alone expected, some came before")
@@ -143,9 +172,11 @@ def _table(path: Path, wanted: list[str]) -> pa.Table:
     return table
 
 
-def _rows(path: Path, book: Codebook) -> Rows:
+def read_rows(path: Path, book: Codebook) -> Rows:
+    """Rows of one file; raises as :func:`read_shards` does."""
     extra = [name for name in (book.columns.spell, book.columns.recorded) if name]
-    table = _table(path, ["subject_id", "time", "code", "numeric_value", *extra])
+    held = HELD.names if book.exported else []
+    table = _table(path, ["subject_id", "time", "code", "numeric_value", *extra, *held])
     absent = [
         name for name in ("subject_id", "time", "code", *extra) if name not in table.column_names
     ]
@@ -172,6 +203,21 @@ def _rows(path: Path, book: Codebook) -> Rows:
         code=np.asarray(encoded.indices.to_numpy(zero_copy_only=False), np.int64),
         value=_values(table, path.name),
         codes=codes,
+        held=_held(table, path.name) if set(held) & set(table.column_names) else None,
+    )
+
+
+def _held(table: pa.Table, file: str) -> Held:
+    """As an export of Homeward has it: in ``data/`` the first column alone, in ``past/`` all."""
+    since, until, held_as = HELD.names
+    if held_as not in table.column_names:
+        table = table.append_column(until, pa.nulls(table.num_rows, pa.timestamp("us")))
+        table = table.append_column(held_as, table["subject_id"])
+    ends = _moments(table, until, "UTC", file)
+    return Held(
+        since=_moments(table, since, "UTC", file),
+        until=np.where(ends == NO_TIME, STILL_HOLDS, ends),
+        subject_id=_integers(_cast(table, held_as, pa.int64(), file), NO_SPELL),
     )
 
 

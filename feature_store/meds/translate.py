@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from feature_store.clock import local_microseconds
-from feature_store.events import NO_SPELL, NO_TIME, Events, Int64, concatenate
+from feature_store.events import NO_SPELL, NO_TIME, Events, Held, Int64, concatenate
 from feature_store.identity import pseudonym
 from feature_store.meds import spells
 from feature_store.meds.codebook import Codebook, fits, matches, target
@@ -22,6 +22,7 @@ from feature_store.vocabulary import (
     SPELL_START,
     Shape,
     family_of,
+    limits_of,
 )
 
 if TYPE_CHECKING:
@@ -55,16 +56,24 @@ class Translator:
     secret : bytes
         Of pseudonyms of keys that are not kept.
     tally : Tally
+    ours : bool
+        The dataset is an export of Homeward, which knows when each fact was known.
     """
 
     book: Codebook
     secret: bytes
     tally: Tally
+    ours: bool = False
 
     def events(self, rows: Rows) -> tuple[Events, SpellIndex]:
         """Events and spells of a shard, under the dataset's own subjects and spells."""
         index = self._spells(rows)
-        parts = [self._spell_events(rows, index), self._ages(rows, index)]
+        made = [self._spell_events(rows, index), self._ages(rows, index)]
+        return concatenate([*made, self.stated(rows, index)]), index
+
+    def stated(self, rows: Rows, index: SpellIndex) -> Events:
+        """Events that rows state themselves; spells are of the rows that hold in the end."""
+        parts = []
         used = np.zeros(len(rows.codes), bool)
         order = np.argsort(rows.code, kind="stable")
         edges = np.searchsorted(rows.code[order], np.arange(len(rows.codes) + 1))
@@ -76,22 +85,24 @@ class Translator:
         spent = used | np.array([self._is_mark(code) for code in rows.codes], bool)
         self.tally.counts["unused_rows"] += int((~spent[rows.code]).sum())
         self.tally.counts["unused_codes"] += int((~spent).sum())
-        return concatenate(parts), index
+        return concatenate(parts)
 
     def relabelled(self, events: Events) -> Events:
         """Events under pseudonyms where the codebook does not keep the keys; in order."""
         subject = self._relabel(events.subject_id, "subject", kept="subject" in self.book.keep)
         unnamed = not self.book.columns.spell  # made here, from a pseudonym on
         spell = self._relabel(events.spell_id, "spell", kept=unnamed or "spell" in self.book.keep)
-        return Events(
-            subject,
-            events.time,
-            events.code,
-            events.numeric_value,
-            spell,
-            events.recorded_at,
-            events.codes,
+        return replace(
+            events, subject_id=subject, spell_id=spell, held=self._relabelled_held(events.held)
         ).in_order()
+
+    def _relabelled_held(self, held: Held | None) -> Held | None:
+        if held is None:
+            return None
+        copied = held.subject_id < 0  # of another person, whose complement it is
+        plain = np.where(copied, ~held.subject_id, held.subject_id)
+        whose = self._relabel(plain, "subject", kept="subject" in self.book.keep)
+        return replace(held, subject_id=np.where(copied, ~whose, whose))
 
     def _relabel(self, keys: Int64, what: str, *, kept: bool) -> Int64:
         if kept:
@@ -205,7 +216,7 @@ class Translator:
         if not self.book.columns.spell:
             spell = np.where(time == NO_TIME, NO_SPELL, index.spell_at(subject, time))
         recorded = np.where(rows.recorded[mine] == NO_TIME, time, rows.recorded[mine])
-        if said.late:
+        if said.late and not self.ours:
             spell, time, recorded = known_late(
                 Loose(subject, spell, time, recorded), said.delay, index
             )
@@ -216,14 +227,18 @@ class Translator:
             )
         else:
             recorded = np.where(recorded == NO_TIME, NO_TIME, recorded + said.delay)
-        return _built(subject, spell, time, recorded, said.code, value)
+        built = _built(subject, spell, time, recorded, said.code, value)
+        return built if rows.held is None else replace(built, held=rows.held.take(mine))
 
     def _sound(self, code: str, value: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Rows whose value the family of their code can have; of an unknown family, all."""
         family = FAMILIES.get(family_of(code))
         if family is None:
             return np.ones(value.size, bool)
-        if not fits(code):
+        if self.ours:  # the rule of the live store, which most of it may come from
+            low, high = limits_of(code)
+            sound = ~((value < low) | (value > high) | (low > high))
+        elif not fits(code):
             sound = np.zeros(value.size, bool)
         elif family.shape is Shape.NUMBER:
             sound = (value >= family.low) & (value <= family.high)

@@ -3,25 +3,28 @@
 from contextlib import closing
 from dataclasses import fields, replace
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from feature_store.clock import DAY, HOUR, to_moment
 from feature_store.compute import compute_features
-from feature_store.dataset import fresh_folder, read_shard, write_dataset
+from feature_store.dataset import fresh_folder, open_dataset, read_shard, write_dataset
 from feature_store.events import concatenate
 from feature_store.live import open_store
-from feature_store.live.export import read_past
+from feature_store.live.export import Origin, read_past, write_live_dataset
 from feature_store.manifest import Clock, Manifest
+from feature_store.meds import export_meds, ingest_meds
 from feature_store.nhs import NHS
 from feature_store.past import known_to_have_begun
 from feature_store.snapshots import Snapshots
 from feature_store.spells import find_spells
 from feature_store.table import to_table
 
+CODEBOOKS = Path(__file__).parents[3] / "codebooks"
 NOW = 20_500 * DAY
 PATIENTS = ("P1", "P2", "P3")
 VISITS = ("V1", "V2", "V3")
@@ -197,6 +200,36 @@ def test_a_dataset_answers_for_every_past_moment_as_the_live_store_does(
     at_once = compute_features(events, whole.take(order), NHS)
     np.testing.assert_array_equal(at_once, np.concatenate(expected)[order])
     assert known_to_have_begun(events, whole).all()
+
+
+@settings(max_examples=15)
+@given(histories(), st.randoms(use_true_random=False))
+def test_what_a_feed_said_and_took_back_goes_through_meds_to_the_last_bit(
+    fresh, make_ward, make_adt, tmp_path_factory, messages, random
+):
+    raws = [
+        make_adt(trigger, at, number=f"M{place:03}", **said)
+        for place, (trigger, at, said) in enumerate(messages)
+    ]
+    random.shuffle(raws)
+    folder = tmp_path_factory.mktemp("meds")
+    with fresh() as store:
+        ward = make_ward(store)
+        ward.clock = NOW + random.randint(-6, 30) * HOUR
+        for raw in raws:
+            ward.receive(raw)
+        origin = Origin(source="feed", synthetic=True)
+        assume(len(find_spells(read_past(store, at=ward.clock).current())))
+        with fresh_folder(folder / "first") as made:
+            write_live_dataset(store, made, at=ward.clock, origin=origin)
+    first = open_dataset(folder / "first")
+    export_meds(first, folder / "meds")
+    ingest_meds(CODEBOOKS / "homeward.toml", folder / "meds", folder / "again")
+    again = open_dataset(folder / "again")
+    for before, after in zip(
+        first.read_shards(past=True), again.read_shards(past=True), strict=True
+    ):
+        assert to_table(before).equals(to_table(after))
 
 
 def test_a_repeated_message_is_acknowledged_and_changes_nothing(ward):
