@@ -12,7 +12,7 @@
 #include <cpuid.h>
 #endif
 
-#define VERSION 3 /* raised with every change of a structure or of a function's parameters */
+#define VERSION 4 /* raised with every change of a structure or of a function's parameters */
 #define INLINE static inline __attribute__((always_inline))
 
 /* ---- the model, as models/kernel.py passes it ------------------------------------------------ */
@@ -89,6 +89,10 @@ typedef struct { /* what a grid of values in the varying columns does to each tr
     int64_t *first_gain;      /* (trees,) */
     double *gains;            /* (varying nodes, 4, cells or, while planning, points): gain left,
                                * gain right, kept left, kept right */
+    score_node *score_nodes;  /* each tree once a cell, without its nodes on varying columns */
+    double *score_values;
+    uint32_t *roots;          /* (cells of all trees,) */
+    int64_t walks;            /* how many roots */
 } grid_plan;
 
 /* ---- a row as the nodes see it --------------------------------------------------------------- */
@@ -147,8 +151,8 @@ INLINE uint32_t in_set(const uint32_t *words, uint32_t count, uint64_t code) {
 #define AT_ONCE 6 /* walks side by side, so that one decides while another waits for memory */
 #define IS_SET 0x80000000u
 
-INLINE uint32_t step(const model *m, const double *views, uint32_t at) {
-    const score_node *node = m->score_nodes + at;
+INLINE uint32_t step(const model *m, const score_node *nodes, const double *views, uint32_t at) {
+    const score_node *node = nodes + at;
     uint32_t goes_left;
     if (node->column & IS_SET) {
         uint32_t set[2];
@@ -162,36 +166,36 @@ INLINE uint32_t step(const model *m, const double *views, uint32_t at) {
     return node->left + 1 - goes_left;
 }
 
-/* Walk AT_ONCE trees to their leaves, all with the first views, or (`each` 1) one each. */
-INLINE void walk(const model *m, uint32_t *restrict at, const double *const *views,
-                 const int each) {
-    uint32_t moved;
-    do {
-        moved = 0;
-        for (int k = 0; k < AT_ONCE; k++) {
-            const uint32_t next = step(m, views[k * each], at[k]);
-            moved |= next ^ at[k];
-            at[k] = next;
-        }
-    } while (moved);
+/* Walk `count` trees to their leaves and take the values there, AT_ONCE side by side. */
+INLINE void walk(const model *m, const score_node *nodes, const double *leaves,
+                 const uint32_t *roots, int64_t count, const double *views, double *values) {
+    for (int64_t t = 0; t < count; t += AT_ONCE) {
+        const int64_t now = count - t < AT_ONCE ? count - t : AT_ONCE;
+        uint32_t at[AT_ONCE], moved;
+        for (int k = 0; k < AT_ONCE; k++) at[k] = roots[t + (k < now ? k : 0)];
+        do {
+            moved = 0;
+            for (int k = 0; k < AT_ONCE; k++) {
+                const uint32_t next = step(m, nodes, views, at[k]);
+                moved |= next ^ at[k];
+                at[k] = next;
+            }
+        } while (moved);
+        for (int k = 0; k < now; k++) values[t + k] = leaves[at[k]];
+    }
 }
 
 /* Sum the leaves of each row in the order of the trees, as LightGBM does. Returns 0, or 1 if there
  * is no memory, as do all functions below. */
 int homeward_scores(const model *m, const double *rows, int64_t n, double *scores) {
-    double *const views = malloc(sizeof(double) * VIEWS(m));
+    double *const views = malloc(sizeof(double) * (size_t)(VIEWS(m) + m->trees));
     if (!views) return 1;
-    const double *const all = views;
+    double *const values = views + VIEWS(m);
     for (int64_t i = 0; i < n; i++) {
         double sum = 0.0;
         view_row(m, rows + i * m->features, views);
-        for (int32_t t = 0; t < m->trees; t += AT_ONCE) {
-            const int32_t count = m->trees - t < AT_ONCE ? m->trees - t : AT_ONCE;
-            uint32_t at[AT_ONCE];
-            for (int k = 0; k < AT_ONCE; k++) at[k] = m->roots[t + (k < count ? k : 0)];
-            walk(m, at, &all, 0);
-            for (int k = 0; k < count; k++) sum += m->score_values[at[k]];
-        }
+        walk(m, m->score_nodes, m->score_values, m->roots, m->trees, views, values);
+        for (int32_t t = 0; t < m->trees; t++) sum += values[t];
         scores[i] = sum;
     }
     free(views);
@@ -201,38 +205,19 @@ int homeward_scores(const model *m, const double *rows, int64_t n, double *score
 /* Score each row at each point of the grid; a tree is walked once for each of its cells. */
 int homeward_scores_on_grid(const model *m, const grid_plan *grid, const double *rows, int64_t n,
                             double *scores) {
-    const int64_t g = grid->points, width = VIEWS(m);
-    double *const views = malloc(sizeof(double) * (size_t)(width * g + m->trees * g));
+    const int64_t points = grid->points;
+    double *const views = malloc(sizeof(double) * (size_t)(VIEWS(m) + grid->walks));
     if (!views) return 1;
-    double *const values = views + width * g;
+    double *const values = views + VIEWS(m);
     for (int64_t i = 0; i < n; i++) {
-        double *const row_scores = scores + i * g;
+        double *const row_scores = scores + i * points;
+        const double *value = values;
+        const int32_t *cell = grid->cell_of;
         view_row(m, rows + i * m->features, views);
-        for (int64_t p = g - 1; p >= 0; p--) {
-            if (p) memcpy(views + p * width, views, sizeof(double) * (size_t)width);
-            view_grid(m, grid, (int32_t)p, views + p * width);
-        }
-        const double *seen[AT_ONCE];
-        uint32_t at[AT_ONCE];
-        int waiting = 0;
-        double *value = values;
-        for (int32_t t = 0; t < m->trees; t++) {
-            for (int32_t c = 0; c < grid->cells[t]; c++) {
-                at[waiting] = m->roots[t];
-                seen[waiting] = views + grid->sample[t * g + c] * width;
-                if (++waiting < AT_ONCE) continue;
-                walk(m, at, seen, 1);
-                for (int k = 0; k < AT_ONCE; k++) *value++ = m->score_values[at[k]];
-                waiting = 0;
-            }
-        }
-        for (int k = waiting; k < AT_ONCE && waiting; k++) at[k] = at[0], seen[k] = seen[0];
-        if (waiting) walk(m, at, seen, 1);
-        for (int k = 0; k < waiting; k++) *value++ = m->score_values[at[k]];
-        for (int64_t p = 0; p < g; p++) row_scores[p] = 0.0;
-        value = values;
-        for (int32_t t = 0; t < m->trees; value += grid->cells[t++])
-            for (int64_t p = 0; p < g; p++) row_scores[p] += value[grid->cell_of[t * g + p]];
+        walk(m, grid->score_nodes, grid->score_values, grid->roots, grid->walks, views, values);
+        for (int64_t p = 0; p < points; p++) row_scores[p] = 0.0;
+        for (int32_t t = 0; t < m->trees; value += grid->cells[t++], cell += points)
+            for (int64_t p = 0; p < points; p++) row_scores[p] += value[cell[p]];
     }
     free(views);
     return 0;

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the structures below; the library must have been compiled from the same (``kernel.c``)."""
 
 LIBRARY: Final = Path(__file__).with_name("_kernel.so")
@@ -62,8 +62,12 @@ class GridPlan(ctypes.Structure):
         ("columns", ctypes.c_int32),
         *(
             (name, ctypes.c_void_p)
-            for name in ("varying", "values", "cells", "cell_of", "sample", "first_gain", "gains")
+            for name in (
+                *("varying", "values", "cells", "cell_of", "sample", "first_gain", "gains"),
+                *("score_nodes", "score_values", "roots"),
+            )
         ),
+        ("walks", ctypes.c_int64),
     )
 
 
@@ -160,7 +164,7 @@ def library() -> ctypes.CDLL:
         raise KernelMissing(msg)
     for name, arguments in _SIGNATURES.items():
         getattr(loaded, name).argtypes = arguments
-    loaded.homeward_forecast.restype = _COUNT
+    loaded.homeward_forecast.restype = loaded.homeward_prune.restype = _COUNT
     loaded.homeward_tell.restype = loaded.homeward_find_missing.restype = None
     return loaded
 
@@ -170,6 +174,7 @@ _SIGNATURES: Final = {
     "homeward_scores": (_POINTER, _POINTER, _COUNT, _POINTER),
     "homeward_scores_on_grid": (_POINTER, _POINTER, _POINTER, _COUNT, _POINTER),
     "homeward_plan_grid": (_POINTER, _POINTER),
+    "homeward_prune": (_POINTER, _POINTER, _COUNT, _COUNT),
     "homeward_forecast": (_POINTER, _POINTER, _NUMBER),
     "homeward_tell": (_POINTER, _POINTER, _COUNT, _NUMBER, _NUMBER, *(_POINTER,) * 3),
     "homeward_find_missing": (_POINTER, _POINTER, _COUNT, _POINTER, _POINTER),

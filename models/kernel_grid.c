@@ -52,3 +52,71 @@ int homeward_plan_grid(const model *m, grid_plan *g) {
     free(views);
     return 0;
 }
+
+/* ---- trees without their nodes on varying columns -------------------------------------------- */
+
+INLINE int varies(const model *m, const grid_plan *g, const score_node *node) {
+    const int64_t f = m->features, at = node->column & ~IS_SET;
+    if (at == 5 * f && !(node->column & IS_SET)) return 0; /* a leaf */
+    for (int32_t k = 0; k < g->columns; k++)
+        if ((node->column & IS_SET ? at - 5 * f - 1 : at % f) == g->varying[k]) return 1;
+    return 0;
+}
+
+/* Where a point of the grid comes out below nodes on varying columns. */
+INLINE uint32_t below(const model *m, const grid_plan *g, const double *views, uint32_t at) {
+    while (varies(m, g, m->score_nodes + at)) at = step(m, m->score_nodes, views, at);
+    return at;
+}
+
+/* Copy one tree as a point of the grid sees it, breadth first, after `used` nodes; returns how many
+ * there are then. A part that no varying node is in (`pure`) is copied for the first cell only. */
+static uint32_t prune(const model *m, grid_plan *g, uint32_t root, const double *views,
+                      uint32_t used, uint32_t *made_of, const uint8_t *pure, uint32_t *copied) {
+    uint32_t n = used;
+    made_of[used++] = below(m, g, views, root);
+    for (; n < used; n++) {
+        const uint32_t from = made_of[n];
+        score_node *const node = g->score_nodes + n;
+        *node = m->score_nodes[from];
+        g->score_values[n] = m->score_values[from];
+        if (node->left == from) { /* a leaf leads to itself */
+            node->left = n;
+            continue;
+        }
+        const uint32_t left = node->left;
+        node->left = copied[from] ? copied[from] : used;
+        if (copied[from]) continue;
+        if (pure[from]) copied[from] = used;
+        made_of[used++] = below(m, g, views, left);
+        made_of[used++] = below(m, g, views, left + 1);
+    }
+    return used;
+}
+
+/* Copy every tree once for each of its cells, without its nodes on varying columns. Fills
+ * `score_nodes`, `score_values` and `roots`; the first two have room for whole trees. `nodes` is
+ * how many the model has. Returns how many were written, or -1 without memory. */
+int64_t homeward_prune(const model *m, grid_plan *g, int64_t nodes, int64_t room) {
+    const size_t views_size = sizeof(double) * (size_t)VIEWS(m);
+    char *const memory = calloc(1, views_size + 5 * (size_t)nodes + 4 * (size_t)room);
+    if (!memory) return -1;
+    double *const views = (double *)memory;
+    uint32_t *const copied = (uint32_t *)(memory + views_size), *const made_of = copied + nodes;
+    uint8_t *const pure = (uint8_t *)(made_of + room);
+    uint32_t used = 0, *root = g->roots;
+    for (int64_t i = nodes - 1; i >= 0; i--) { /* children come after their parents */
+        const score_node *const node = m->score_nodes + i;
+        pure[i] = node->left == i || (pure[node->left] && pure[node->left + 1]);
+        pure[i] &= !varies(m, g, node);
+    }
+    for (int32_t t = 0; t < m->trees; t++) {
+        for (int32_t c = 0; c < g->cells[t]; c++) {
+            view_grid(m, g, g->sample[(int64_t)t * g->points + c], views);
+            *root++ = used;
+            used = prune(m, g, m->roots[t], views, used, made_of, pure, copied);
+        }
+    }
+    free(memory);
+    return used;
+}

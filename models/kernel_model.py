@@ -85,11 +85,29 @@ def plan_grid(model: Laid, varying: Varying, grid: bytes) -> Laid:
     }
     plan = Laid.out(GridPlan(), arrays, points=points, columns=len(varying))
     done(library().homeward_plan_grid(model.address, plan.address))
+    arrays |= _pruned(model, plan)
     # Most points share a cell: what is kept is a tenth of what was planned for.
     kept = np.arange(points) < np.repeat(cells, on_grid)[:, None]
     arrays["gains"] = arrays["gains"][kept]
     arrays["first_gain"] = np.cumsum(on_grid * cells) - on_grid * cells
-    return Laid.out(GridPlan(), arrays, points=points, columns=len(varying))
+    walks = arrays["roots"].size
+    return Laid.out(GridPlan(), arrays, points=points, columns=len(varying), walks=walks)
+
+
+def _pruned(model: Laid, plan: Laid) -> dict[str, NDArray[Any]]:
+    """Each tree once a cell, without the nodes that the cell decides: what scoring walks."""
+    roots, nodes = model.arrays["roots"], model.arrays["score_nodes"]
+    cells = plan.arrays["cells"].astype(np.int64)
+    room = int((np.diff(roots.astype(np.int64), append=nodes.size) * cells).sum())
+    pruned: dict[str, NDArray[Any]] = {
+        "score_nodes": np.empty(room, nodes.dtype),
+        "score_values": np.empty(room),
+        "roots": np.empty(int(cells.sum()), np.uint32),
+    }
+    fill(plan.structure, pruned)
+    used = library().homeward_prune(model.address, plan.address, nodes.size, room)
+    done(used < 0)
+    return pruned | {name: pruned[name][:used].copy() for name in ("score_nodes", "score_values")}
 
 
 def done(failed: int) -> None:
