@@ -16,13 +16,15 @@ from starlette.routing import Route
 
 from feature_store.errors import BadInput
 from service.cds.clients import Clients
+from service.cds.origins import PATH as CDS_PATH
 from service.cds.origins import Origins
 from service.cds.routes import cds_routes
 from service.cds.setup import CdsSetup, read_setup
 from service.door import make_access
-from service.envelope import Envelope
+from service.envelope import Envelope, Tongue
 from service.feedback import feedback
-from service.fhir.routes import fhir_routes
+from service.fhir.answers import FHIR_JSON, in_fhir
+from service.fhir.routes import FHIR_PATH, fhir_routes
 from service.front import Front
 from service.hub import WAIT_SECONDS, Desk, Live, hub_routes
 from service.identifiers import Pseudonyms, pseudonym_secret
@@ -202,8 +204,13 @@ def _assemble(
     app.include_router(cds_routes(parts, desk, setup, clients))
     if setup.origins:
         app.add_middleware(Origins, origins=setup.origins)
+    fhir = Tongue(FHIR_JSON, lambda problem, _request_id: in_fhir(problem))
     envelope = partial(
-        Envelope, metrics=parts.metrics, traces=parts.traces, tls=parts.settings.behind_tls
+        Envelope,
+        metrics=parts.metrics,
+        traces=parts.traces,
+        tls=parts.settings.behind_tls,
+        tongues={FHIR_PATH: fhir, CDS_PATH: fhir},  # CDS Hooks asks for an OperationOutcome too
     )
     app.add_middleware(envelope)
     app.straight = envelope(scores)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
@@ -14,7 +15,7 @@ from service.logs import LOGGER, tell, whereabouts
 from service.problems import CONTENT_TYPE, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,6 +46,24 @@ SECURITY_HEADERS: Final = (
 _log = logging.getLogger(LOGGER)
 
 Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tongue:
+    """How problems are told.
+
+    Parameters
+    ----------
+    content_type : str
+    write : callable
+        Problem and request id to a body.
+    """
+
+    content_type: str
+    write: Callable[[Problem, str], bytes]
+
+
+OURS: Final = Tongue(CONTENT_TYPE, Problem.document)
 
 
 @dataclass(slots=True)
@@ -86,12 +105,21 @@ class Envelope:
     traces : Traces or None
     tls : bool
         Whether browsers are told to come by TLS only.
+    tongues : mapping of str to Tongue
+        By the path that addresses of another standard begin with.
     """
 
     def __init__(
-        self, app: ASGIApp, metrics: Metrics, *, traces: Traces | None = None, tls: bool = False
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        *,
+        traces: Traces | None = None,
+        tls: bool = False,
+        tongues: Mapping[str, Tongue] = MappingProxyType({}),
     ) -> None:
         self._app = app
+        self._tongues = tongues
         self._metrics = metrics
         self._traces = traces
         self._ours = (*SECURITY_HEADERS, INSIST_ON_TLS) if tls else SECURITY_HEADERS
@@ -117,9 +145,13 @@ class Envelope:
         except ClientDisconnect:
             pass  # nobody is left to answer; it is logged as 499
         except Exception as error:  # noqa: BLE001 - the last catch: uvicorn would log its message
-            await _failed(error, info, send_enveloped)
+            await _failed(error, info, send_enveloped, self._tongue(scope["path"]))
         finally:
             self._note(scope, info)
+
+    def _tongue(self, path: str) -> Tongue:
+        found = (one for base, one in self._tongues.items() if f"{path}/".startswith(f"{base}/"))
+        return next(found, OURS)
 
     def _note(self, scope: Scope, info: Info) -> None:
         took = time.perf_counter() - info.began
@@ -145,13 +177,13 @@ class Envelope:
                 traces.told(parent, f"{method} {route}", took, fields)
 
 
-async def _failed(error: Exception, info: Info, send: Send) -> None:
+async def _failed(error: Exception, info: Info, send: Send, tongue: Tongue) -> None:
     if not isinstance(error, Problem):
         fault = {"request_id": info.request_id, **whereabouts(error)}
         _log.error("fault", extra={"fields": fault})
         error = Problem(500)
     if info.status == _CLOSED_BY_CALLER:  # nothing was sent yet
-        await send_problem(error, info, send)
+        await send_problem(error, info, send, tongue)
 
 
 def _headers(sent: Any) -> dict[bytes, bytes]:
@@ -172,14 +204,13 @@ def _with_ours(theirs: Any, info: Info, ours: tuple[tuple[bytes, bytes], ...]) -
     return headers
 
 
-async def send_problem(problem: Problem, info: Info, send: Send) -> None:
-    """Send a problem document."""
-    body = problem.document(info.request_id)
+async def send_problem(problem: Problem, info: Info, send: Send, tongue: Tongue) -> None:
+    """Send a problem in the language of its address."""
     await send_body(
         send,
-        body,
+        tongue.write(problem, info.request_id),
         status=problem.kind.status,
-        content_type=CONTENT_TYPE,
+        content_type=tongue.content_type,
         headers=[(name.encode(), value.encode()) for name, value in problem.headers.items()],
     )
 

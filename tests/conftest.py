@@ -42,6 +42,15 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if REQUIRE_ALL else "local")
 
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let ``HOMEWARD_TEST_EXAMPLES`` look further: so many examples of each property, or more."""
+    said = getattr(getattr(item, "obj", None), "_hypothesis_internal_use_settings", None)
+    least = int(os.environ.get("HOMEWARD_TEST_EXAMPLES", "0"))
+    if said is not None and said.max_examples < least:
+        item.obj._hypothesis_internal_use_settings = hypothesis.settings(said, max_examples=least)
+
+
 # ---- what a test may need, and whether it is here ------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from types import MappingProxyType
 from typing import Any, Final
 
+import msgspec
 from fastapi import Request, Response
 
 from service.problems import Problem
@@ -18,11 +19,14 @@ _CODES: Final = MappingProxyType(
         401: "login",
         403: "forbidden",
         404: "not-found",
+        405: "not-supported",
+        408: "timeout",
         412: "required",
         413: "too-long",
         415: "not-supported",
         422: "invalid",
         429: "throttled",
+        500: "exception",
         503: "transient",
     }
 )
@@ -31,22 +35,25 @@ Answer = Callable[[Request], Awaitable[dict[str, Any]]]
 
 
 async def answered(answer: Answer, request: Request) -> Response:
-    """The resource asked for, or an OperationOutcome; 500 alone is a problem document."""
-    try:
-        resource = await answer(request)
-    except Problem as problem:
-        return refused(problem)
-    body = await asyncio.to_thread(encode, resource)
+    """The resource asked for."""
+    body = await asyncio.to_thread(encode, await answer(request))
     return Response(body, media_type=FHIR_JSON)
 
 
 def refused(problem: Problem) -> Response:
-    """A problem in the words of FHIR: where, and what was expected; never what was sent."""
-    status = problem.kind.status
-    code = _CODES.get(status, "processing")
+    """Answer with a problem in the words of FHIR."""
+    body = in_fhir(problem)
+    return Response(body, problem.kind.status, media_type=FHIR_JSON, headers=problem.headers)
+
+
+def in_fhir(problem: Problem) -> bytes:
+    """A problem as an OperationOutcome: where, and what was expected; never what was sent.
+
+    Without the FHIR library: of a fault of ours nobody knows what still works.
+    """
+    code = _CODES[problem.kind.status]
     told = [f"{fault.pointer}: {fault.detail}" for fault in problem.faults] or [problem.detail]
-    body = encode(outcome([issue(code, text) for text in told]))
-    return Response(body, status, media_type=FHIR_JSON, headers=problem.headers)
+    return msgspec.json.encode(outcome([issue(code, text) for text in told]))
 
 
 def issue(code: str, text: str, severity: str = "error") -> dict[str, Any]:

@@ -34,10 +34,10 @@ from service.record import AuditRow, Search
 from service.scores import authorise, keep_account, model_of
 
 RETRY_SECONDS: Final = 2
-SCORE_BUNDLE: Final = "/fhir/$score"
+FHIR_PATH: Final = "/fhir"
+SCORE_BUNDLE: Final = f"{FHIR_PATH}/$score"
 NO_STAY: Final = "An inpatient Encounter (class IMP, ACUTE or NONAC) expected in Bundle.entry."
 _SUMMARY: Final = "Scores as FHIR R4 RiskAssessment"
-_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def fhir_routes(parts: Parts, live: Live) -> APIRouter:
@@ -51,13 +51,12 @@ def fhir_routes(parts: Parts, live: Live) -> APIRouter:
 
         router.add_api_route(path, handle, methods=list(methods), summary=_SUMMARY)
 
-    add("/fhir/metadata", asked.metadata)
-    add("/fhir/RiskAssessment", asked.search)
-    add("/fhir/RiskAssessment/{score_id}", asked.read)
+    add(f"{FHIR_PATH}/metadata", asked.metadata)
+    add(f"{FHIR_PATH}/RiskAssessment", asked.search)
+    add(f"{FHIR_PATH}/RiskAssessment/{{score_id}}", asked.read)
     for kind in KINDS:
-        add(f"/fhir/{kind}/{{name}}", partial(asked.definition, kind))
+        add(f"{FHIR_PATH}/{kind}/{{name}}", partial(asked.definition, kind))
     add(SCORE_BUNDLE, asked.score, ["POST"])
-    add("/fhir/{rest:path}", asked.nothing, _METHODS)  # an OperationOutcome there too
     return router
 
 
@@ -76,12 +75,8 @@ class _Asked:
         """A profile, an extension, a code system, an operation of ours; anybody may know."""
         found = definitions().get((kind, request.path_params["name"]))
         if found is None:
-            return await self.nothing(request)
+            raise Problem(404)
         return found
-
-    async def nothing(self, _request: Request) -> dict[str, Any]:
-        """Nothing is at this address, or not with this method."""
-        raise Problem(404, "There is no such interaction here: see /fhir/metadata.")
 
     async def read(self, request: Request) -> dict[str, Any]:
         """One score."""

@@ -28,6 +28,7 @@ CODEBOOKS = Path(__file__).parents[3] / "codebooks"
 NOW = 20_500 * DAY
 PATIENTS = ("P1", "P2", "P3")
 VISITS = ("V1", "V2", "V3")
+MERGES, MOVES = ("A34", "A40"), ("A44", "A45")
 OF_A_VISIT = ("A01", "A02", "A03", "A06", "A07", "A08", "A11", "A12", "A13", "A21", "A22", "A23")
 
 saying = st.fixed_dictionaries(
@@ -53,11 +54,13 @@ def histories(draw):
     messages, hour = [], 0
     for _ in range(draw(st.integers(1, 12))):
         hour += draw(st.integers(0, 3))
-        trigger = draw(st.sampled_from((*OF_A_VISIT * 2, "A01", "A01", "A31", "A40", "A45")))
+        trigger = draw(st.sampled_from((*OF_A_VISIT * 2, "A01", "A01", "A31", *MERGES, *MOVES)))
         said = {**draw(saying), "patient": draw(st.sampled_from(PATIENTS)), "visit": ""}
-        if trigger not in {"A31", "A40"}:
-            said["visit"] = draw(st.sampled_from(VISITS))
-        if trigger in {"A40", "A45"}:
+        if trigger not in {"A31", *MERGES}:
+            # the visit that is moved stands in MRG-5 or in PV1-19
+            place = draw(st.sampled_from(["old_visit", "visit"])) if trigger in MOVES else "visit"
+            said[place] = draw(st.sampled_from(VISITS))
+        if trigger in {*MERGES, *MOVES}:
             said["old"] = draw(st.sampled_from([one for one in PATIENTS if one != said["patient"]]))
         messages.append((trigger, NOW + hour * HOUR, said))
     return messages

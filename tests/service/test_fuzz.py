@@ -1,0 +1,224 @@
+"""Every door that takes a body, fuzzed: an answer in the door's own language, never a fault of ours.
+
+A refused body changes no table, and no answer repeats a value of a patient's.
+"""
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import hl7
+import msgspec
+import pytest
+from fhir.resources.R4B.operationoutcome import OperationOutcome
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feature_store.clock import DAY, to_moment
+from service.hub.documents import EXAMPLE_MESSAGE
+from service.problems import ProblemDocument
+from tests.hostile import altered, harmed, written
+
+CANARIES = ("Featherstonehaugh", "77431canary", "9434765919", "1935-02-01")
+SURNAME, NUMBER, NHS_NUMBER, BORN = CANARIES
+JSON, FHIR, HL7 = "application/json", "application/fhir+json", "application/hl7-v2"
+HOOK = "/cds-services/homeward-long-stay"
+REFUSALS = {404, 412, 413, 415, 422}
+NOW = time.time_ns() // 1000
+
+
+def stamp(days):
+    return to_moment(NOW - int(days * DAY)).isoformat()
+
+
+def bundle():
+    """The bundle of the documentation, of a marked person who is in hospital now."""
+    told = json.loads(Path("docs/fhir/bundle.json").read_text(encoding="utf-8"))
+    person = next(one["resource"] for one in told["entry"] if "birthDate" in one["resource"])
+    person["name"] = [{"family": SURNAME}]
+    person["birthDate"] = BORN
+    person["identifier"] = [{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": NHS_NUMBER}]
+    return told
+
+
+def hook():
+    resources = {one["resource"]["resourceType"]: one["resource"] for one in bundle()["entry"]}
+    patient, encounter = resources["Patient"], resources["Encounter"]
+    return {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {"userId": SURNAME, "patientId": patient["id"], "encounterId": encounter["id"]},
+        "prefetch": {"patient": patient, "encounter": encounter, "observations": bundle()},
+    }
+
+
+def facts(news2=4):
+    codes = ("SPELL_START", "ADMISSION_METHOD//21", "PATIENT_CLASSIFICATION//1", "SITE//RXX01")
+    common = {"subject_id": NUMBER, "spell_id": "S1"}
+    told = [common | {"code": code, "time": stamp(3)} for code in codes]
+    told.append(common | {"code": "NEWS2", "time": stamp(1), "numeric_value": news2})
+    told[-1]["recorded_at"] = stamp(0.9)
+    return told + [{"subject_id": NUMBER, "spell_id": None, "code": "SEX//2", "time": None}]
+
+
+def scores():
+    events = [{k: v for k, v in one.items() if k != "subject_id"} for one in facts()]
+    spell = {"spell_id": "S1", "subject_id": NUMBER, "events": events}
+    return {"prediction_time": stamp(0), "spells": [spell]}
+
+
+SAID = {"verdict": "overridden", "reason": "discharge_already_planned", "expected_discharge_at": stamp(-3)}
+CARD = {"card": "?", "outcome": "accepted", "acceptedSuggestions": [{"id": SURNAME}]}
+DOORS = {
+    "/v1/scores": (JSON, scores()),
+    "/v1/events": (JSON, {"events": facts(news2=5)}),
+    "/v1/events/retract": (JSON, {"events": facts()}),
+    "/v1/scores/{score_id}/feedback": (JSON, SAID),
+    "/fhir/$score": (FHIR, bundle()),
+    HOOK: (JSON, hook()),
+    f"{HOOK}/feedback": (JSON, {"feedback": [CARD]}),
+}
+
+
+class House:
+    """A service with a patient and a score in it, and its tables."""
+
+    def __init__(self, client, var):
+        self.client = client
+        self._database = var / "homeward.db"
+        assert client.post("/v1/events", json={"events": facts()}).status_code == 200
+        answer = client.post("/v1/scores", json=scores())
+        (score,) = answer.json()["scores"]
+        self.score_id = score["score_id"]
+        self.feedback = {"feedback": [CARD | {"card": self.score_id}]}
+
+    def send(self, path, media, body):
+        """Answer to a body, and how many rows each table grew by."""
+        before = self._rows()
+        address = path.replace("{score_id}", self.score_id)
+        answer = self.client.post(address, content=body, headers={"Content-Type": media})
+        after = self._rows()
+        return answer, {name: after[name] - before.get(name, 0) for name in after}
+
+    def _rows(self):
+        with closing(sqlite3.connect(self._database)) as connection:
+            named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            return {
+                name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+                for (name,) in named.fetchall()
+            }
+
+
+@pytest.fixture
+def house(make_client, real_model, settings):
+    """A service, kept for all examples of a test."""
+    return House(make_client(real_model, least_completeness=0.0), settings.var)
+
+
+def check_refusal(path, answer):
+    """A refusal speaks the language of its door."""
+    assert answer.status_code in REFUSALS, (answer.status_code, answer.text)
+    if path.startswith(("/fhir", "/cds")):
+        assert answer.headers["content-type"] == FHIR
+        assert OperationOutcome.model_validate_json(answer.content).issue[0].severity == "error"
+    else:
+        assert answer.headers["content-type"] == "application/problem+json"
+        told = msgspec.json.decode(answer.content, type=ProblemDocument)
+        assert told.status == answer.status_code
+        assert all(one.pointer.startswith("#") for one in told.errors)
+    for canary in CANARIES:
+        assert canary not in answer.text
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_what_is_altered_was_good(house, path):
+    """Without this the fuzzing would be of refusals alone."""
+    media, good = DOORS[path]
+    if path == f"{HOOK}/feedback":
+        good = house.feedback
+    answer, grew = house.send(path, media, json.dumps(good).encode())
+    assert answer.status_code == 200, answer.text
+    check_kept(path, answer, grew)
+    assert any(grew.values())
+
+
+@pytest.mark.parametrize("path", DOORS)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_body_is_answered_whole_or_refused_whole(house, path, data):
+    media, good = DOORS[path]
+    if path == f"{HOOK}/feedback":
+        good = house.feedback
+    body = data.draw(altered(good).flatmap(written))
+    answer, grew = house.send(path, media, body)
+    if answer.status_code == 200:
+        check_kept(path, answer, grew)
+    else:
+        check_refusal(path, answer)
+        if path != f"{HOOK}/feedback":  # each card is kept or refused by itself
+            assert not any(grew.values()), grew
+    assert house.client.get("/v1/worklist").status_code == 200
+
+
+def check_kept(path, answer, grew):
+    """Of what was accepted everything is kept, and a trace of every answer."""
+    told = answer.json() if answer.content else {}
+    if path == "/v1/events":
+        assert grew["live_events"] == told["added"]
+    elif path == "/v1/events/retract":
+        assert grew["live_retractions"] == told["retracted"]
+    elif path == "/v1/scores":
+        assert grew["score_audit"] == len(told["scores"]) + len(told["refused"])
+    elif path == "/fhir/$score":
+        kinds = [one["resource"] for one in told["entry"]]
+        stays = [
+            one for one in kinds if "extension" in one or one["resourceType"] != "OperationOutcome"
+        ]
+        assert grew["score_audit"] == len(stays)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_message_is_acknowledged(house, data):
+    good = EXAMPLE_MESSAGE.replace("1234567", NUMBER).encode()
+    if data.draw(st.booleans()):
+        fields = good.split(b"|")
+        place = data.draw(st.integers(0, len(fields) - 1))
+        fields[place] = data.draw(st.sampled_from(ODD_FIELDS) | st.binary(max_size=8))
+        good = b"|".join(fields)
+    body = data.draw(harmed(good) | st.just(good))
+    answer, grew = house.send("/v1/adt", HL7, body)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, HL7)
+    told = hl7.parse(answer.content.decode("ascii")).segment("MSA")
+    if str(told(1)) == "AA":
+        assert not grew["live_rejects"]
+    else:
+        assert str(told(1)) in {"AE", "AR"}
+        assert {name for name, count in grew.items() if count} == {"live_rejects"}
+        assert NUMBER not in answer.text
+    assert house.client.get("/v1/worklist").status_code == 200
+
+
+ODD_FIELDS = [
+    *(b"", b'""', b"\\X00\\", b"\\E\\", b"^^^", b"~~~~", b"\x00", b"\xff\xfe", b"\xed\xa0\x80"),
+    *(b"19700101", b"299912312359", b"20260329013000", b"20261025013000", b"NaN", b"A" * 70_000),
+    *(b"\r", b"MSH|^~\\&|", b"PV1||I", b"\x0b", b"\x1c\r", b"9990000018^^^NHS^NH"),
+]
+
+
+@pytest.mark.parametrize("path", [*DOORS, "/v1/adt"])
+def test_a_body_that_is_too_large_is_refused(house, path):
+    media = DOORS[path][0] if path in DOORS else HL7
+    answer, grew = house.send(path, media, b" " * (17 * 1024 * 1024))
+    check_refusal(path, answer)
+    assert answer.status_code == 413
+    assert not any(grew.values())
+
+
+def test_a_batch_of_too_many_events_is_refused(house):
+    body = json.dumps({"events": facts()[:1] * 10_001}).encode()
+    answer, grew = house.send("/v1/events", JSON, body)
+    check_refusal("/v1/events", answer)
+    assert not any(grew.values())
