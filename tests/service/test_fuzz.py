@@ -1,4 +1,4 @@
-"""Every door that takes a body, fuzzed: an answer in the door's own language, never a fault of ours.
+"""Every door that takes a body, fuzzed: answered in the door's own language, never with a fault.
 
 A refused body changes no table, and no answer repeats a value of a patient's.
 """
@@ -60,7 +60,7 @@ def facts(news2=4):
     told = [common | {"code": code, "time": stamp(3)} for code in codes]
     told.append(common | {"code": "NEWS2", "time": stamp(1), "numeric_value": news2})
     told[-1]["recorded_at"] = stamp(0.9)
-    return told + [{"subject_id": NUMBER, "spell_id": None, "code": "SEX//2", "time": None}]
+    return [*told, {"subject_id": NUMBER, "spell_id": None, "code": "SEX//2", "time": None}]
 
 
 def scores():
@@ -69,7 +69,8 @@ def scores():
     return {"prediction_time": stamp(0), "spells": [spell]}
 
 
-SAID = {"verdict": "overridden", "reason": "discharge_already_planned", "expected_discharge_at": stamp(-3)}
+SAID = {"verdict": "overridden", "reason": "discharge_already_planned"}
+SAID |= {"expected_discharge_at": stamp(-3)}
 CARD = {"card": "?", "outcome": "accepted", "acceptedSuggestions": [{"id": SURNAME}]}
 DOORS = {
     "/v1/scores": (JSON, scores()),
