@@ -53,27 +53,6 @@ def as_held(events: Events, snapshots: Snapshots) -> tuple[Events, Snapshots]:
     return concatenate(parts).in_order(), replace(snapshots, subject_id=subject)
 
 
-def known_to_have_begun(events: Events, snapshots: Snapshots) -> NDArray[np.bool_]:
-    """Which snapshots ask about a spell whose beginning could be known by then.
-
-    An admission that is entered hours late could not be asked about before.
-    """
-    starts = events.take(events.rows_of(SPELL_START))
-    order = np.argsort(starts.spell_id, kind="stable")
-    starts = starts.take(order)
-    since, until = starts.visible_at, np.full(len(starts), STILL_HOLDS)
-    if starts.held is not None:
-        since, until = np.maximum(since, starts.held.since), starts.held.until
-    first = np.searchsorted(starts.spell_id, snapshots.spell_id, side="left")
-    end = np.searchsorted(starts.spell_id, snapshots.spell_id, side="right")
-    known = np.zeros(len(snapshots), bool)
-    for nth in range(int((end - first).max(initial=0))):
-        row = np.minimum(first + nth, end - 1)
-        moment = snapshots.prediction_time
-        known |= (first < end) & (since[row] <= moment) & (moment < until[row])
-    return known
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Patient:
     """All that was ever held of one person."""

@@ -18,8 +18,8 @@ from feature_store.dataset import Dataset
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
 from feature_store.events import Events, Int64
-from feature_store.snapshots import Snapshots, daily_snapshots
-from feature_store.spells import find_spells
+from feature_store.landmarks import known_snapshots
+from feature_store.snapshots import Snapshots
 from models.judging.estimate import Float64
 from models.judging.groups import Grouping
 from training.facts import fact_set, groupings, months
@@ -78,7 +78,7 @@ def part_rows(row: Int64, *, dataset: Dataset, key: bytes) -> list[Grouping]:
     """
     told = fact_set(dataset.descriptions())
     find = partial(_find, row=row, dataset=dataset, told=told, key=key)
-    found = Found.joined([find(events) for events in dataset.read_shards()])
+    found = Found.joined([find(events) for events in dataset.read_shards(past=True)])
     order = np.argsort(found.row)
     place = np.minimum(np.searchsorted(found.row[order], row), max(order.size - 1, 0))
     if not order.size or not np.array_equal(found.row[order][place], row):
@@ -97,9 +97,8 @@ def part_rows(row: Int64, *, dataset: Dataset, key: bytes) -> list[Grouping]:
 
 
 def _find(events: Events, *, row: Int64, dataset: Dataset, told: FeatureSet, key: bytes) -> Found:
-    asked = daily_snapshots(
-        find_spells(events), until=end_of(dataset), mornings=dataset.manifest.clock.mornings
-    )
+    mornings = dataset.manifest.clock.mornings
+    _, asked = known_snapshots(events, until=end_of(dataset), mornings=mornings)
     numbers = row_numbers(asked, key)
     kept = np.isin(numbers, row)
     asked = asked.take(kept)

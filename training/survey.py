@@ -20,11 +20,11 @@ from feature_store.dataset import Dataset
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput
 from feature_store.events import Events
+from feature_store.landmarks import known_snapshots
 from feature_store.manifest import Clock
-from feature_store.past import known_to_have_begun
 from feature_store.shards import Shard, compute_shards
-from feature_store.snapshots import Snapshots, daily_snapshots
-from feature_store.spells import Spells, find_spells
+from feature_store.snapshots import Snapshots
+from feature_store.spells import Spells
 from models.judging.estimate import Float64
 from models.scope import ScopeRules
 from training.endings import Endings, endings_of, united
@@ -157,10 +157,7 @@ class _Part:
 def _survey_shard(
     events: Events, clock: Clock, scope: ScopeRules, *, told: FeatureSet, until: int
 ) -> _Part:
-    current = events.current()
-    spells = find_spells(current)
-    asked = daily_snapshots(spells, until=until, mornings=clock.mornings)
-    asked = asked.take(known_to_have_begun(events, asked))
+    spells, asked = known_snapshots(events, until=until, mornings=clock.mornings)
     reasons = scope.out_of_scope(events, asked)
     kept = asked.take(np.array([reason is None for reason in reasons], dtype=bool))
     first = np.unique(kept.spell_id, return_index=True)[1]
@@ -171,7 +168,7 @@ def _survey_shard(
         spells=spells.take(np.isin(spells.spell_id, kept.spell_id)),
         site=names[sites(facts, told)],
         refused=Counter(reason.detail for reason in reasons if reason is not None),
-        endings=endings_of(current, spells),
+        endings=endings_of(events.current(), spells),
     )
 
 

@@ -17,10 +17,9 @@ import pyarrow.parquet as pq
 
 from feature_store.dataset import PAST, Dataset, fresh_folder, read_shard
 from feature_store.events import Events
+from feature_store.landmarks import known_snapshots
 from feature_store.meds.source import FILES_HASH, MANIFEST, hash_of, pasts_of, shards_of
 from feature_store.outcome import outcomes_of
-from feature_store.snapshots import daily_snapshots
-from feature_store.spells import find_spells
 from feature_store.table import SCHEMA, parted, to_table
 
 if TYPE_CHECKING:
@@ -108,8 +107,8 @@ def _standard(table: pa.Table) -> pa.Table:
 
 def _labels(events: Events, dataset: Dataset, days: int) -> pa.Table:
     until = dataset.manifest.until
-    spells = find_spells(events.current())
-    asked = daily_snapshots(spells, until=until, mornings=dataset.manifest.clock.mornings)
+    mornings = dataset.manifest.clock.mornings
+    spells, asked = known_snapshots(events, until=until, mornings=mornings)
     target = outcomes_of(asked, spells, until=until).long_stay(days)
     rows = np.flatnonzero(~np.isnan(target) & (asked.days_so_far < days))
     rows = rows[np.lexsort((asked.prediction_time[rows], asked.subject_id[rows]))]

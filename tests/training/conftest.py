@@ -1,6 +1,7 @@
 """A small synthetic trust as a dataset, and one training run on it, shared by the tests."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from feature_store.clock import DAY, HOUR, to_moment
 from feature_store.dataset import fresh_folder, write_dataset
 from feature_store.dataset import open_dataset as open_folder
-from feature_store.events import Events
+from feature_store.events import NO_TIME, Events, Held, concatenate
 from feature_store.manifest import Clock, Manifest
 from feature_store.table import to_table
 
@@ -106,6 +107,24 @@ def make_events():
 def write_events():
     """Write events as a dataset."""
     return _write_events
+
+
+@pytest.fixture(scope="session")
+def corrected():
+    """Give every third spell an admission two days too early, put right 30 hours after it."""
+
+    def correct(events):
+        starts = events.rows_of("SPELL_START")
+        late = starts & (events.spell_id % 3 == 0)
+        put_right = events.time + 30 * HOUR
+        right = replace(events, recorded_at=np.where(late, put_right, events.recorded_at))
+        wrong = events.take(late)
+        wrong = replace(wrong, time=wrong.time - 2 * DAY)
+        whose = wrong.subject_id
+        held = Held(np.full(len(wrong), NO_TIME), put_right[late], whose)
+        return concatenate([right, replace(wrong, held=held)]).in_order()
+
+    return correct
 
 
 @pytest.fixture

@@ -126,6 +126,23 @@ def test_training_features_are_those_of_the_local_engine_to_the_last_bit(surveye
         assert theirs.tobytes() == ours.tobytes()
 
 
+def test_corrected_admissions_are_asked_about_as_known_then_by_both_engines(
+    session, trained, tmp_path, make_events, write_events, corrected
+):
+    from models.scope import ScopeRules
+    from training.spark import spark_features
+    from training.survey import survey
+
+    dataset = write_events(tmp_path / "trust", corrected(make_events(200)))
+    own, engine = trained[2].bundle.model.feature_set, partial(spark_features, session)
+    local, spark = (survey(dataset, ScopeRules(), engine=one) for one in (None, engine))
+    final = local.spells.start[np.searchsorted(local.spells.spell_id, local.snapshots[0].spell_id)]
+    assert (local.snapshots[0].spell_start != final).any()
+    matrices = [list(found.features(found.snapshots, own)) for found in (local, spark)]
+    for ours, theirs in zip(*matrices, strict=True):
+        assert theirs.tobytes() == ours.tobytes()
+
+
 def test_shards_without_a_question_and_many_jobs_change_nothing(surveyed, trained, monkeypatch):
     """Two jobs of two shards; of each shard some snapshots, of one none, of one in reverse."""
     monkeypatch.setattr("training.spark._SHARDS_A_CORE", 1)

@@ -106,6 +106,29 @@ def test_out_of_scope_is_counted_by_reason(tmp_path, make_events, write_events):
     assert np.nanmin(facts[:, 0]) >= 60
 
 
+def test_a_corrected_admission_is_learnt_as_it_was_known_and_judged_as_it_was(
+    tmp_path, make_events, write_events, corrected
+):
+    events = make_events()
+    plain = survey(write_events(tmp_path / "plain", events), ScopeRules())
+    found, split, feature_set = prepared(
+        write_events(tmp_path / "corrected", corrected(events)), Features.NHS
+    )
+    assert found.spells.start.tolist() == plain.spells.start.tolist()
+    material = gather(found, split, feature_set)
+    nights = feature_set.names.index("days_so_far")
+    moved = 0
+    for part in PARTS:
+        own = material[part]
+        row = np.searchsorted(found.spells.spell_id, own.snapshots.spell_id)
+        moved += int((own.snapshots.spell_start != found.spells.start[row]).sum())
+        np.testing.assert_array_equal(own.matrix[:, nights], own.days_so_far)
+        known = ~own.outcomes.censored
+        stays = found.spells.length_of_stay_days[row]
+        np.testing.assert_array_equal(own.outcomes.length_of_stay_days[known], stays[known])
+    assert moved > 20
+
+
 def test_nobody_in_scope_is_refused(dataset):
     with pytest.raises(BadInput, match="spells in scope expected, found none"):
         survey(dataset, ScopeRules(least_age_years=120))

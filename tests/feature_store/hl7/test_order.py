@@ -10,19 +10,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from feature_store.clock import DAY, HOUR, to_moment
+from feature_store.clock import DAY, HOUR, at_local_hour, local_day, to_moment
 from feature_store.compute import compute_features
 from feature_store.dataset import fresh_folder, open_dataset, read_shard, write_dataset
 from feature_store.events import concatenate
+from feature_store.landmarks import known_snapshots
 from feature_store.live import open_store
 from feature_store.live.export import Origin, read_past, write_live_dataset
 from feature_store.manifest import Clock, Manifest
 from feature_store.meds import export_meds, ingest_meds
 from feature_store.nhs import NHS
-from feature_store.past import known_to_have_begun
 from feature_store.snapshots import Snapshots
 from feature_store.spells import find_spells
 from feature_store.table import to_table
+from feature_store.vocabulary import ADMISSION_HOURS, LAST_SNAPSHOT_DAY, MORNING_HOUR, SPELL_START
 
 CODEBOOKS = Path(__file__).parents[3] / "codebooks"
 NOW = 20_500 * DAY
@@ -202,7 +203,58 @@ def test_a_dataset_answers_for_every_past_moment_as_the_live_store_does(
     order = np.array(random.sample(range(len(whole)), len(whole)), np.int64)
     at_once = compute_features(events, whole.take(order), NHS)
     np.testing.assert_array_equal(at_once, np.concatenate(expected)[order])
-    assert known_to_have_begun(events, whole).all()
+
+
+def should_ask(store, spells, moment, until):
+    """(spell, start known then) of whom a live store would ask about at a moment."""
+    final = dict(zip(spells.spell_id.tolist(), spells.end.tolist(), strict=True))
+    _, asked = store.question(moment)
+    for spell, start in zip(asked.spell_id.tolist(), asked.spell_start.tolist(), strict=True):
+        first = start + ADMISSION_HOURS * HOUR
+        day, admitted = local_day(np.array([moment, start])).tolist()
+        morning = moment == at_local_hour(np.array([day]), MORNING_HOUR)[0]
+        daily = morning and moment > first and day - admitted <= LAST_SNAPSHOT_DAY
+        if spell in final and moment < min(final[spell], until) and (moment == first or daily):
+            yield spell, start
+
+
+@settings(max_examples=40)
+@given(histories(), st.randoms(use_true_random=False))
+def test_a_training_snapshot_is_what_the_live_store_would_have_shown_at_its_moment(
+    fresh, exported, make_ward, make_adt, messages, random
+):
+    """All of them, and no other: the admission known then, and the features."""
+    raws = [
+        make_adt(trigger, at, number=f"M{place:03}", **said)
+        for place, (trigger, at, said) in enumerate(messages)
+    ]
+    random.shuffle(raws)
+    with fresh() as store:
+        ward = make_ward(store)
+        ward.clock = NOW + random.randint(-6, 30) * HOUR
+        for raw in raws:
+            ward.receive(raw)
+            ward.clock += random.choice([0, 0, 5 * HOUR, DAY])
+        until = ward.clock + 3 * DAY
+        events = exported(store, until)
+        spells, asked = known_snapshots(events, until=until)
+        begun = events.time[events.rows_of(SPELL_START)]
+        days = np.arange(local_day(np.array([NOW]))[0] - 1, local_day(np.array([until]))[0] + 1)
+        moments = {*at_local_hour(days, MORNING_HOUR).tolist()}
+        moments |= {*(begun + ADMISSION_HOURS * HOUR).tolist()}
+        expected = [
+            (spell, moment, start)
+            for moment in moments
+            for spell, start in should_ask(store, spells, moment, until)
+        ]
+        columns = (asked.spell_id, asked.prediction_time, asked.spell_start)
+        found = list(zip(*(column.tolist() for column in columns), strict=True))
+        assert found == sorted(expected)
+        matrix = compute_features(events, asked, NHS)
+        for row, (spell, moment, _) in enumerate(found):
+            held, questions = store.question(moment)
+            own = questions.take(questions.spell_id == spell)
+            np.testing.assert_array_equal(compute_features(held, own, NHS)[0], matrix[row])
 
 
 @settings(max_examples=15)
