@@ -94,6 +94,12 @@ class Metrics:
         self.messages_in = Counter(
             "homeward_adt_messages", "ADT messages by outcome.", ("outcome",), registry=registry
         )
+        self.unused_codes = Counter(
+            "homeward_adt_unused_codes",
+            "Codes of ADT messages that nobody said the meaning of, by field.",
+            ("field",),
+            registry=registry,
+        )
         self.inpatients = Gauge(
             "homeward_worklist_inpatients",
             "Inpatients of the last worklist made: scored or refused.",

@@ -168,6 +168,14 @@ class Settings:
         default=False,
         metadata=about("Whether ADT of test patients is taken", "yes or no", yes_or_no),
     )
+    adt_codebook: Path | None = field(
+        default=None,
+        metadata=about(
+            "What a hospital's own codes in ADT mean (default: NHS codes); see docs/live.md",
+            "a file",
+            path,
+        ),
+    )
     cds_file: Path | None = field(
         default=None,
         metadata=about(

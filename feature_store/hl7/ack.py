@@ -29,6 +29,8 @@ class Ack:
         The answer, without the frame of MLLP.
     added, retracted : int
         Events.
+    unused : tuple of str
+        Fields such as ``PV1-4`` with a code that nobody said the meaning of.
     """
 
     code: str
@@ -37,6 +39,7 @@ class Ack:
     text: bytes
     added: int = 0
     retracted: int = 0
+    unused: tuple[str, ...] = ()
 
 
 def ack_text(reading: Reading | None, code: str, reason: str, *, at: int, number: int) -> bytes:

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from feature_store.clock import DAY
 from feature_store.dataset import fresh_folder
 from feature_store.errors import BadInput, BadRows
 from feature_store.hl7.door import Feed, process
@@ -41,11 +42,12 @@ class _Place:
     size: int
 
 
-def ingest_hl7(
+def ingest_hl7(  # noqa: PLR0913 - a door: what a run can be told
     sources: Sequence[Path],
     out: Path,
     *,
     identity: Identity,
+    now: int,
     feed: Feed = Feed(),  # noqa: B008 - frozen
     skip_rejected: bool = False,
     progress: Callable[[str], None] = lambda _line: None,
@@ -60,6 +62,9 @@ def ingest_hl7(
     out : Path
         A new folder.
     identity : Identity
+    now : int
+        UTC microseconds; a message that was sent after it is refused, or every stay still open
+        would count as open until then.
     feed : Feed
         By default any facility, and no test patients. One that is not live makes a dataset that is
         labelled synthetic.
@@ -83,13 +88,18 @@ def ingest_hl7(
         places = sorted(_places(sources), key=lambda one: (one.sent_at, one.source, one.offset))
         if not places:
             raise BadInput("HL7: messages that begin with MSH expected, found none")
-        last = places[-1].sent_at
+        last = min(
+            now, max((one.sent_at for one in places if one.sent_at <= now + DAY), default=now)
+        )
         with closing(open_store(f"sqlite:///{scratch}/live.db", durable=False)) as store:
             outcomes: Counter[str] = Counter()
+            unused: Counter[str] = Counter()
             for number, place in enumerate(places, 1):
                 raw = _read(sources[place.source], place)
-                ack = process(raw, store, place.sent_at or last, identity=identity, feed=feed)
+                received_at = min(place.sent_at or last, now)
+                ack = process(raw, store, received_at, identity=identity, feed=feed)
                 outcomes[ack.reason or ack.outcome] += 1
+                unused.update(ack.unused)
                 if number % _EVERY == 0:
                     progress(f"{number:,} of {len(places):,} messages")
             rejected = _rejected(outcomes)
@@ -103,12 +113,17 @@ def ingest_hl7(
                     source=", ".join(sorted(path.name for path in sources)),
                     synthetic=not feed.live,
                     content_hash=_hash(sources),
+                    settings={
+                        "codebook": feed.codebook.name,
+                        "codebook_hash": feed.codebook.digest,
+                    },
                 ),
                 counts={
                     "messages": len(places),
                     "rejected_rows": sum(rejected.values()),
                     "duplicate_messages": outcomes["duplicate"],
                     "unused_rows": outcomes["not used"],
+                    **{f"unused: {place}": count for place, count in sorted(unused.items())},
                 },
             )
 

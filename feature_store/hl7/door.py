@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from feature_store.hl7.ack import Ack, ack_text
+from feature_store.hl7.codebook import NATIONAL, FeedCodebook
 from feature_store.hl7.derive import Change, apply
 from feature_store.hl7.reading import Reading, Unreadable, read_message
 from feature_store.hl7.statement import (
@@ -45,10 +46,13 @@ class Feed:
     live : bool
         In live mode test patients (NHS numbers of the 9-range) and messages that say they are
         training or debugging (MSH-11) are refused.
+    codebook : FeedCodebook
+        What the codes of its messages mean.
     """
 
     facilities: frozenset[str] | None = None
     live: bool = True
+    codebook: FeedCodebook = NATIONAL
 
 
 def process(
@@ -91,9 +95,10 @@ def process(
 
     def keep(connection: Connection) -> tuple[str, int, Change]:
         take_turns(connection)
-        said = said_before(connection, facility, control_id)
-        if said is not None:
-            return ("duplicate" if said == statement.to_json() else "conflict"), 0, Change(0, 0)
+        before = said_before(connection, facility, control_id)
+        if before is not None:  # the same bytes may say something else by another codebook
+            same = before.said == statement.to_json() or bytes(before.raw) == message
+            return ("duplicate" if same else "conflict"), 0, Change(0, 0)
         marks = {"facility": facility, "control_id": control_id}
         number = keep_message(connection, message, received_at=received_at, **marks)
         keep_statement(
@@ -114,7 +119,8 @@ def process(
     if outcome == "conflict":
         return _rejected(message, store, reading, Unreadable(_USED_TWICE), received_at)
     text = ack_text(reading, "AA", "", at=received_at, number=number)
-    return Ack("AA", outcome, "", text, change.added, change.retracted)
+    unused = () if outcome == "duplicate" else tuple(statement.unused)
+    return Ack("AA", outcome, "", text, change.added, change.retracted, unused)
 
 
 def _rejected(
@@ -170,8 +176,8 @@ def _statement(
         subject=identity.subject(subject),
         other_subject=None if other is None else identity.subject(other),
         spell=None if spell is None else identity.spell(spell),
-        person=person_of(reading, unused),
-        visit=visit_of(reading, unused, received_at=received_at),
+        person=person_of(reading, unused, codebook=feed.codebook),
+        visit=visit_of(reading, unused, codebook=feed.codebook, received_at=received_at),
         unused=sorted(unused),
     )
     return statement, spell

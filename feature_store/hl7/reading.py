@@ -21,6 +21,8 @@ DELETE: Final = '""'
 
 _ONCE = ("PID", "PV1")
 _LINE_END = re.compile(r"\r\n|\n")
+# What the library raises for messages that are none; it asserts that separators differ.
+_BROKEN = hl7.HL7Exception, LookupError, ValueError, TypeError, AttributeError, AssertionError
 _UTF8 = ("UNICODE UTF-8", "UTF-8", "UTF8")
 
 
@@ -89,13 +91,14 @@ def read_message(raw: bytes) -> Reading:
     if len(raw) > MOST_BYTES:
         raise Unreadable(f"a message of at most {MOST_BYTES} bytes expected", "AR")
     text = _LINE_END.sub("\r", _decoded(raw)).strip("\r \ufeff\x00\x0b\x1c")
-    # Letters and digits as separators would make a riddle of every field.
-    if not re.match(r"MSH([^\w\s])(?!\1)[^\w\s]{3,5}\1", text) or "\x00" in text:
+    # Letters and digits as separators would make a riddle of every field, as would one for two.
+    marks = re.match(r"MSH([^\w\s])([^\w\s]{3,5})\1", text)
+    if marks is None or len(set("".join(marks.groups()))) <= len(marks[2]) or "\x00" in text:
         raise Unreadable("an HL7 v2 message beginning with MSH expected", "AR")
     try:
         reading = Reading(hl7.parse(text))
         counts = {name: sum(str(one[0]) == name for one in reading.message) for name in _ONCE}
-    except (hl7.HL7Exception, LookupError, ValueError, TypeError, AttributeError) as error:
+    except _BROKEN as error:
         raise Unreadable("segments and fields of HL7 v2 expected", "AR") from error
     if max(counts.values()) > 1:
         raise Unreadable("one PID and one PV1 at most expected")

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from string import ascii_uppercase, digits
 from typing import Any, Final, Self
 
 from feature_store.clock import DAY
+from feature_store.hl7.codebook import FeedCodebook
+from feature_store.hl7.fields import NOT_A_SPELL, PERSON, VISIT, Field
 from feature_store.hl7.moments import to_date, to_utc
 from feature_store.hl7.reading import DELETE, Reading, Unreadable
-from feature_store.vocabulary import (
-    ADMISSION_METHODS,
-    ADMISSION_SOURCES,
-    DISCHARGE_DESTINATIONS,
-    ETHNIC_CATEGORIES,
-    FAMILIES,
-)
 
 OF_A_VISIT: Final = frozenset(
     {"A01", "A02", "A03", "A06", "A07", "A11", "A12", "A13", "A21", "A22", "A23"}
@@ -31,38 +25,7 @@ USED: Final = OF_A_VISIT | MERGES | MOVES | {"A04", "A05", "A08", "A28", "A31"}
 EARLIEST: Final = 20 * 365 * DAY
 """About 1990: no feed is older, and a clock at its zero is none."""
 
-_OPEN = re.compile(r"[\w .,/&()+-]{1,64}")
-_CLASSES = {"I": "1", "D": "2", "B": "1", "1": "1", "2": "2", "3": "3", "4": "4", "5": "5"}
-_SEXES = {"M": "1", "F": "2", "1": "1", "2": "2", "9": "9", "I": "9"}
-# The second character is the hospital's own (NHS Data Dictionary, ETHNIC CATEGORY).
-_ETHNICITIES = {
-    code + local: code
-    for code in ETHNIC_CATEGORIES
-    for local in ("", *ascii_uppercase, *digits)
-    if not local or len(code) == 1
-}
-_METHODS = {code: code for code in ADMISSION_METHODS}
-_SOURCES = {code: code for code in ADMISSION_SOURCES}
-_WAYS_OUT = {code: code for code in FAMILIES["DISCHARGE_METHOD"].values}
-_DESTINATIONS = {code: code for code in DISCHARGE_DESTINATIONS}
-
-# name -> (segment, field, component, value set; None where it is open)
-_PERSON: Final = {"sex": ("PID", 8, 1, _SEXES), "ethnicity": ("PID", 22, 1, _ETHNICITIES)}
-_VISIT: Final = {
-    "class": ("PV1", 2, 1, _CLASSES),
-    "ward": ("PV1", 3, 1, None),
-    "bed": ("PV1", 3, 3, None),
-    "site": ("PV1", 3, 4, None),
-    "method": ("PV1", 4, 1, _METHODS),
-    "specialty": ("PV1", 10, 1, None),
-    "source": ("PV1", 14, 1, _SOURCES),
-    "way_out": ("PV1", 36, 1, _WAYS_OUT),
-    "destination": ("PV1", 37, 1, _DESTINATIONS),
-}
 _TIMES: Final = {"admitted_at": ("PV1", 44), "discharged_at": ("PV1", 45)}
-
-NOT_A_SPELL: Final = "0"
-"""Class of an emergency attendance, an outpatient, a booking: a visit, but no spell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +101,11 @@ def times_of(reading: Reading, *, received_at: int) -> dict[str, int]:
     }
 
 
-def person_of(reading: Reading, unused: list[str]) -> dict[str, str | None]:
+def person_of(
+    reading: Reading, unused: list[str], *, codebook: FeedCodebook
+) -> dict[str, str | None]:
     """Facts about the patient."""
-    said = _listed(reading, _PERSON, unused)
+    said = _listed(reading, PERSON, unused, codebook)
     born = reading.text("PID", 7)
     if born == DELETE:
         said["born"] = None
@@ -153,7 +118,9 @@ def person_of(reading: Reading, unused: list[str]) -> dict[str, str | None]:
     return said
 
 
-def visit_of(reading: Reading, unused: list[str], *, received_at: int) -> dict[str, Any]:
+def visit_of(
+    reading: Reading, unused: list[str], *, codebook: FeedCodebook, received_at: int
+) -> dict[str, Any]:
     """Facts about the visit.
 
     Raises
@@ -161,10 +128,9 @@ def visit_of(reading: Reading, unused: list[str], *, received_at: int) -> dict[s
     Unreadable
         A time of admission or discharge that cannot be, or a discharge before the admission.
     """
-    said: dict[str, Any] = _listed(reading, _VISIT, unused)
+    said: dict[str, Any] = _listed(reading, VISIT, unused, codebook)
     if "PV1-2" in unused:
-        unused.remove("PV1-2")
-        said["class"] = NOT_A_SPELL
+        said["class"] = NOT_A_SPELL  # of an unknown class nobody knows that it is a stay
     for name, (segment, number) in _TIMES.items():
         if reading.text(segment, number) == DELETE:
             said[name] = None
@@ -176,21 +142,21 @@ def visit_of(reading: Reading, unused: list[str], *, received_at: int) -> dict[s
     return said
 
 
-def _listed(reading: Reading, places: dict[str, Any], unused: list[str]) -> dict[str, Any]:
+def _listed(
+    reading: Reading, fields: Sequence[Field], unused: list[str], codebook: FeedCodebook
+) -> dict[str, Any]:
     said: dict[str, Any] = {}
-    for name, (segment, number, component, known) in places.items():
-        text = reading.text(segment, number, component)
-        if text == DELETE or (text == "" and reading.text(segment, number) == DELETE):
-            said[name] = None
-        elif text and known is not None:
-            if text.upper() in known:
-                said[name] = known[text.upper()]
-            else:
-                unused.append(f"{segment}-{number}")
-        elif text and _OPEN.fullmatch(text):
-            said[name] = text
+    for one in fields:
+        text = reading.text(one.segment, one.number, one.component)
+        if text == DELETE or (text == "" and reading.text(one.segment, one.number) == DELETE):
+            said[one.name] = None
         elif text:
-            unused.append(f"{segment}-{number}")
+            meant = codebook.meant(one.family, text)
+            value = None if meant is None else one.value_of(meant)
+            if value is None:
+                unused.append(one.place)
+            else:
+                said[one.name] = value
     return said
 
 

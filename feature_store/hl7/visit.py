@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from feature_store.clock import local_day, midnights_between
-from feature_store.hl7.statement import MOVES, NOT_A_SPELL, Statement
+from feature_store.hl7.fields import NOT_A_SPELL
+from feature_store.hl7.statement import MOVES, Statement
 from feature_store.vocabulary import FAMILIES, SEPARATOR, SPELL_END, SPELL_START
 
 Fact = tuple[str, int, float | None]

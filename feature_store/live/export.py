@@ -7,7 +7,7 @@ it held: the dataset answers for every past moment as the store does, to the las
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -44,11 +44,14 @@ class Origin:
     synthetic : bool
     content_hash : str
         SHA-256 over the source; empty for a live feed.
+    settings : mapping of str to object
+        How they were read, for the manifest.
     """
 
     source: str
     synthetic: bool
     content_hash: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_live_dataset(
@@ -88,6 +91,7 @@ def write_live_dataset(
         observed_until=to_moment(at).isoformat(),
         counts={**_counts(spells), **(counts or {})},
         mapping_hash=origin.content_hash,
+        settings=dict(origin.settings),
     )
     return write_dataset(folder, _shards(events), manifest)
 

@@ -13,13 +13,13 @@ LONGEST_REJECT: Final = 64 * 1024
 """Bytes that are kept of a refused message: enough to see why, too few to fill a disk with."""
 
 
-def said_before(connection: Connection, facility: str, control_id: str) -> str | None:
-    """What a message with these marks said, or None where there is none."""
-    return connection.scalar(
-        select(STATEMENTS.c.said)
+def said_before(connection: Connection, facility: str, control_id: str) -> Any:
+    """Row (said, raw) of the message with these marks, or None where there is none."""
+    return connection.execute(
+        select(STATEMENTS.c.said, MESSAGES.c.raw)
         .join(MESSAGES, MESSAGES.c.id == STATEMENTS.c.message_id)
         .where(MESSAGES.c.facility == facility, MESSAGES.c.control_id == control_id)
-    )
+    ).first()
 
 
 def keep_message(

@@ -7,7 +7,6 @@ A code is matched by its leading parts (``LAB//50862`` matches ``LAB//50862//g/d
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from feature_store.errors import BadInput
+from feature_store.toml_file import read_toml
 from feature_store.vocabulary import (
     DEATH,
     FAMILIES,
@@ -130,20 +130,7 @@ def read_codebook(path: Path) -> tuple[Codebook, str]:
         Not TOML, unknown or ill-typed keys, or a rule that the vocabulary contradicts. What a
         codebook says is no patient's: messages may name it.
     """
-    try:
-        content = path.read_bytes()
-        raw = tomllib.loads(content.decode("utf-8"))
-    except OSError as error:
-        msg = f"{path.name}: a codebook expected, cannot be read ({type(error).__name__})"
-        raise BadInput(msg) from error
-    except ValueError as error:
-        msg = f"{path.name}: TOML in UTF-8 expected: {error}"
-        raise BadInput(msg) from error
-    try:
-        book = msgspec.convert(raw, Codebook, strict=True)
-    except msgspec.ValidationError as error:
-        msg = f"{path.name}: {error}; see docs/meds.md"
-        raise BadInput(msg) from error
+    book, content = read_toml(path, Codebook, what="a codebook", see="docs/meds.md")
     faults = _faults(book)
     if faults:
         raise BadInput(f"{path.name}: " + "; ".join(faults))

@@ -34,7 +34,12 @@ _FILE = click.Path(path_type=Path)
     help="An extract by a mapping, FHIR R4 bundles and bulk exports (docs/fhir.md), files of HL7 "
     "v2 ADT messages (docs/live.md), or a MEDS dataset by a codebook (docs/meds.md).",
 )
-@click.option("--codebook", type=_FILE, help="Codebook of a MEDS dataset (docs/meds.md).")
+@click.option(
+    "--codebook",
+    type=_FILE,
+    help="Codebook of a MEDS dataset (docs/meds.md), or of the codes in ADT messages (docs/live.md;"
+    " default HOMEWARD_ADT_CODEBOOK).",
+)
 @click.option("--out", required=True, type=_FILE, help="A new folder for the event dataset.")
 @click.option(
     "--reject-file",
@@ -69,8 +74,8 @@ def command(  # noqa: PLR0917 - click hands options over by name
     if kind != "table":
         _refuse(kind, mapping=mapping, reject_file=reject_file)
         if kind == "hl7v2":
-            _refuse(kind, codebook=codebook, observed_until=observed_until)
-            manifest = _messages(sources, out)
+            _refuse(kind, observed_until=observed_until)
+            manifest = _messages(codebook, sources, out)
         elif kind == "fhir":
             _refuse(kind, codebook=codebook)
             manifest = _bundles(sources, out, _moment(observed_until))
@@ -95,14 +100,26 @@ def command(  # noqa: PLR0917 - click hands options over by name
     show(asdict(manifest), _summary(manifest, out, reject_file), as_json=as_json)
 
 
-def _messages(sources: tuple[Path, ...], out: Path) -> Manifest:
+def _messages(codebook: Path | None, sources: tuple[Path, ...], out: Path) -> Manifest:
     import secrets
 
+    from feature_store.hl7 import Feed
     from feature_store.hl7.archive import ingest_hl7
+    from feature_store.hl7.codebook import codebook_of
     from feature_store.identity import Identity
+    from service.settings import Settings
 
     identity = Identity(_secret() or secrets.token_bytes(32))
-    return ingest_hl7(sources, out, identity=identity, progress=reporter())
+    known = codebook_of(codebook or Settings.from_environment(os.environ).adt_codebook)
+    feed = Feed(codebook=known)
+    return ingest_hl7(
+        sources,
+        out,
+        identity=identity,
+        now=time.time_ns() // 1000,
+        feed=feed,
+        progress=reporter(),
+    )
 
 
 def _bundles(sources: tuple[Path, ...], out: Path, until: datetime | None) -> Manifest:
@@ -177,6 +194,7 @@ def _summary(manifest: Manifest, out: Path, reject_file: Path | None) -> str:
         "deaths": counts["deaths"],
         "spells still open": counts["open_spells"],
         "rows that gave no event": counts["unused_rows"],
+        **{name: count for name, count in counts.items() if name.startswith("unused: ")},
     }
     if reject_file is not None:
         told[f"rows rejected, in {reject_file.name}"] = counts["rejected_rows"]

@@ -9,6 +9,7 @@ from feature_store.clock import SECOND
 from service.access import Caller
 from service.answering import Asker, ServedModel
 from service.hub.board import Board, make_board, shadow_rows
+from service.hub.intake import Feeding
 from service.hub.live import Live
 from service.hub.noticeboard import Seal
 from service.hub.queries import Wanted
@@ -42,8 +43,7 @@ class Desk:
         settings = parts.settings
         seal = Seal(parts.pseudonyms.key_for("worklist"))
         self._rounds = Rounds(live, seal, seconds=settings.worklist_seconds)
-        facilities = frozenset((settings.adt_facilities or "").replace(",", " ").split())
-        self.facilities = facilities or None
+        self.feeding = Feeding(settings)
         self._limits = Limits(
             stale_hours=settings.stale_hours, least_completeness=settings.least_completeness
         )

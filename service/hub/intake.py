@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,8 @@ from service.reading import (
 from service.wire_live import EventsAnswer, EventsRequest, LiveEvent, RetractedAnswer
 
 if TYPE_CHECKING:
-    from feature_store.hl7 import Ack
+    from feature_store.hl7 import Ack, Feed
+    from service.settings import Settings
 
 _decode: Final = msgspec.json.Decoder(EventsRequest).decode
 
@@ -68,27 +69,48 @@ def retract_events(live: Live, body: bytes) -> RetractedAnswer:
     return RetractedAnswer(live.store.retract(events, at=live.moment()))
 
 
-def take_message(live: Live, body: bytes, *, facilities: frozenset[str] | None, tests: bool) -> Ack:
-    """Keep an ADT message, and what follows from it.
+class Feeding:
+    """Who may send ADT messages, and what their codes mean.
 
     Parameters
     ----------
-    live : Live
-    body : bytes
-    facilities : frozenset of str or None
-        That may send; None: any.
-    tests : bool
-        Whether test patients and training messages are taken.
+    settings : Settings
+
+    Raises
+    ------
+    BadInput
+        The codebook cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        if settings.adt_codebook is not None:
+            _ = self.feed  # a codebook that is none stops the start
+
+    @cached_property
+    def feed(self) -> Feed:
+        """Made when first needed: the reader of messages is of use to a feed of messages only."""
+        from feature_store.hl7 import Feed  # noqa: PLC0415
+        from feature_store.hl7.codebook import codebook_of  # noqa: PLC0415
+
+        settings = self._settings
+        facilities = frozenset((settings.adt_facilities or "").replace(",", " ").split())
+        codebook = codebook_of(settings.adt_codebook)
+        return Feed(facilities or None, live=not settings.adt_test, codebook=codebook)
+
+
+def take_message(live: Live, body: bytes, feeding: Feeding) -> Ack:
+    """Keep an ADT message, and what follows from it.
 
     Raises
     ------
     StoreUnavailable
         Nothing was kept, and nothing may be acknowledged.
     """
-    from feature_store.hl7 import Feed, process  # noqa: PLC0415 - of use to a feed of messages only
+    from feature_store.hl7 import process  # noqa: PLC0415
 
-    feed = Feed(facilities, live=not tests)
-    return process(body, live.store, live.now(), identity=Identity(live.secret), feed=feed)
+    identity = Identity(live.secret)
+    return process(body, live.store, live.now(), identity=identity, feed=feeding.feed)
 
 
 def _checked(add: Callable[[Events], Appended], events: Events) -> Appended:

@@ -72,10 +72,10 @@ def _facts_in(router: APIRouter, parts: Parts, desk: Desk) -> None:
         _feeder(parts, request)
         expect_media(info.headers, _HL7_TYPES)
         body = await read_body(request.receive, info.headers, most_mib=_MESSAGE_MIB)
-        tests = parts.settings.adt_test
-        take = partial(take_message, live, body, facilities=desk.facilities, tests=tests)
-        ack = await live.run(take)
+        ack = await live.run(partial(take_message, live, body, desk.feeding))
         parts.metrics.messages_in.labels(ack.outcome).inc()
+        for place in ack.unused:
+            parts.metrics.unused_codes.labels(place).inc()
         info.notes = {"ack": ack.code, "outcome": ack.outcome}
         return Response(ack.text, media_type=HL7)
 

@@ -38,6 +38,7 @@ def test_every_setting_is_read():
         "HOMEWARD_CLOCK": "data",
         "HOMEWARD_ADT_FACILITIES": "RXX,RYY",
         "HOMEWARD_ADT_TEST": "yes",
+        "HOMEWARD_ADT_CODEBOOK": "/run/adt.toml",
         "HOMEWARD_CDS_FILE": "/run/cds.json",
         "HOMEWARD_UNAUDITED_ANSWERS": "yes",
         "HOMEWARD_TRACKERS_FILE": "/run/trackers.json",

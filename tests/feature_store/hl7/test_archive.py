@@ -22,6 +22,7 @@ from feature_store.snapshots import Snapshots, daily_snapshots
 from feature_store.spells import find_spells
 
 NOW = 20_500 * DAY
+LATER = NOW + 90 * DAY
 IDENTITY = Identity(b"0123456789abcdef0123456789abcdef")
 IN = {"class": "I", "ward": "A", "site": "X", "method": "21", "sex": "F", "born": "19400101"}
 
@@ -58,7 +59,7 @@ def test_live_store_and_dataset_of_the_same_messages_give_the_same_features(
     (folder / "a.hl7").write_bytes(b"".join(messages[::2]))
     (folder / "b.mllp").write_bytes(b"".join(b"\x0b" + raw + b"\x1c\r" for raw in messages[1::2]))
     sources = [folder / "a.hl7", folder / "b.mllp"]
-    manifest = ingest_hl7(sources, folder / "events", identity=IDENTITY)
+    manifest = ingest_hl7(sources, folder / "events", identity=IDENTITY, now=LATER)
     events = open_dataset(folder / "events").read()
     spells = find_spells(events)
     assert (len(spells), manifest.counts["spells"], manifest.counts["messages"]) == (
@@ -93,9 +94,9 @@ def test_the_order_and_the_repetition_of_files_change_nothing(tmp_path, make_adt
     messages = trust(make_adt, np.random.default_rng(1))
     (tmp_path / "a.hl7").write_bytes(b"".join(messages))
     (tmp_path / "b.hl7").write_bytes(b"".join(reversed(messages)))
-    once = ingest_hl7([tmp_path / "a.hl7"], tmp_path / "once", identity=IDENTITY)
+    once = ingest_hl7([tmp_path / "a.hl7"], tmp_path / "once", identity=IDENTITY, now=LATER)
     twice = ingest_hl7(
-        [tmp_path / "b.hl7", tmp_path / "a.hl7"], tmp_path / "twice", identity=IDENTITY
+        [tmp_path / "b.hl7", tmp_path / "a.hl7"], tmp_path / "twice", identity=IDENTITY, now=LATER
     )
     assert once.content_hash == twice.content_hash
     assert twice.counts["duplicate_messages"] == len(messages)
@@ -104,7 +105,7 @@ def test_the_order_and_the_repetition_of_files_change_nothing(tmp_path, make_adt
 def test_an_event_is_known_from_when_its_message_was_sent(tmp_path, make_adt):
     raw = make_adt("A01", NOW, number="1", sent=NOW + 5 * HOUR, **IN)
     (tmp_path / "a.hl7").write_bytes(raw)
-    ingest_hl7([tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY)
+    ingest_hl7([tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY, now=LATER)
     assert set(open_dataset(tmp_path / "events").read().recorded_at.tolist()) == {NOW + 5 * HOUR}
 
 
@@ -113,34 +114,50 @@ def test_refused_messages_stop_it_or_are_counted_and_nothing_half_done_is_left(t
     bad = make_adt("A01", NOW, number="2", nhs="9990000018", visit="V9", **IN)
     (tmp_path / "a.hl7").write_bytes(good + bad + b"MSH|truncated")
     with pytest.raises(BadRows, match="1 x PID-3: a patient expected") as refusal:
-        ingest_hl7([tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY)
+        ingest_hl7([tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY, now=LATER)
     assert "9990000018" not in str(refusal.value)
     assert [path.name for path in tmp_path.iterdir()] == ["a.hl7"]
     manifest = ingest_hl7(
-        [tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY, skip_rejected=True
+        [tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY, now=LATER, skip_rejected=True
     )
     assert (manifest.counts["spells"], manifest.counts["rejected_rows"]) == (1, 2)
     test_feed = ingest_hl7(
         [tmp_path / "a.hl7"],
         tmp_path / "test",
         identity=IDENTITY,
+        now=LATER,
         feed=Feed(live=False),
         skip_rejected=True,
     )
     assert (test_feed.synthetic, manifest.synthetic) == (True, False)
 
 
+def test_a_message_of_a_year_to_come_is_refused_and_does_not_keep_stays_open_until_then(
+    tmp_path, make_adt
+):
+    good = make_adt("A01", NOW, number="1", **IN)
+    absurd = make_adt("A01", NOW, number="2", visit="V9", sent=NOW + 300_000 * DAY, **IN)
+    (tmp_path / "a.hl7").write_bytes(good + absurd)
+    with pytest.raises(BadRows, match="1 x MSH-7: a time from 1990 to now"):
+        ingest_hl7([tmp_path / "a.hl7"], tmp_path / "out", identity=IDENTITY, now=LATER)
+    manifest = ingest_hl7(
+        [tmp_path / "a.hl7"], tmp_path / "out", identity=IDENTITY, now=LATER, skip_rejected=True
+    )
+    assert manifest.until == NOW
+    assert manifest.counts["open_spells"] == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"no messages here", b"MSHX"])
 def test_a_file_without_messages_is_refused(tmp_path, content):
     (tmp_path / "a.hl7").write_bytes(content)
     with pytest.raises(BadInput, match="found none"):
-        ingest_hl7([tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY)
+        ingest_hl7([tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY, now=LATER)
     assert [path.name for path in tmp_path.iterdir()] == ["a.hl7"]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"absent\.hl7: a file of HL7 messages expected"):
-        ingest_hl7([tmp_path / "absent.hl7"], tmp_path / "events", identity=IDENTITY)
+        ingest_hl7([tmp_path / "absent.hl7"], tmp_path / "events", identity=IDENTITY, now=LATER)
 
 
 def test_the_command_ingests_messages(tmp_path, make_adt, capsys):

@@ -57,6 +57,9 @@ def refuse(ward, raw, code, reason):
         (b"\xff\xfe\x00", "AR"),
         (b"PID|1||P1\rMSH|^~\\&|A|B", "AR"),
         (b"MSHA^~\\&ABAC", "AR"),
+        (b"MSH|^^~\\&|PAS|RXX|||20260216||ADT^A01|1|P|2.4\r", "AR"),  # one separator for two
+        (b"MSH|^^^|PAS|RXX|||20260216||ADT^A01|1|P|2.4\r", "AR"),
+        (b"MSH|&~\\|PAS|RXX|||20260216||ADT&A01|1|P|2.4\r", "AR"),
         (b'{"resourceType": "Bundle"}', "AR"),
         (b"MSH|^~\\&|PAS|RXX|||20260216||ORU^R01|1|P|2.4\r", "AR"),
         (b"MSH|^~\\&|PAS|RXX|||20260216||ADT^X|1|P|2.4\r", "AR"),

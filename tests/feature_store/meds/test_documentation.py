@@ -23,5 +23,6 @@ def test_the_example_is_a_codebook_and_has_every_key(tmp_path):
 
 
 def test_every_codebook_in_the_repository_can_be_read():
-    found = sorted((ROOT / "codebooks").glob("*.toml"))
+    every = sorted((ROOT / "codebooks").glob("*.toml"))
+    found = [path for path in every if not path.name.startswith("adt_")]  # those are of ADT feeds
     assert [codebook.read_codebook(path)[0].name for path in found]
