@@ -1,4 +1,4 @@
-"""Wall time, CPU time and peak memory of a child process."""
+"""Wall time, CPU time and peak memory of child processes."""
 
 from __future__ import annotations
 
@@ -60,3 +60,28 @@ def wait(process: subprocess.Popen[bytes], begun: float) -> Spent:
         cpu_seconds=usage.ru_utime + usage.ru_stime,
         peak_mib=usage.ru_maxrss / 1024,  # Linux counts in KiB
     )
+
+
+def cpu_of_all() -> float:
+    """CPU seconds of this process and all that it started, those that have ended included.
+
+    From ``/proc``: so of Linux alone.
+    """
+    spent: dict[int, float] = {}
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        parents[int(folder.name)] = int(told[1])
+        spent[int(folder.name)] = sum(map(int, told[11:15])) / os.sysconf("SC_CLK_TCK")
+    return sum(cpu for process, cpu in spent.items() if _is_ours(process, parents))
+
+
+def _is_ours(process: int, parents: Mapping[int, int]) -> bool:
+    while process != os.getpid():
+        if process not in parents:
+            return False
+        process = parents[process]
+    return True

@@ -4,10 +4,11 @@ A simulated trust is cut into shards of whole subjects. ``local`` is the engine 
 one process; ``spark local[N]`` is Spark on N cores of this machine. Scores are of the inpatients at
 a moment near the end of the data, and every event is read for them. Each figure is the best of
 several runs in a session that is up and whose workers have read the model, as in the second job of
-a day; the first run is shown beside it. The second table is the features of a training set: all
-snapshots of all spells, as ``homeward train --features-engine`` computes them. All engines must
-give the same rows, or it fails. By default a shard has 20,000 spells, as ``homeward ingest`` cuts
-them.
+a day; the first run is shown beside it. CPU is of this process, Java and the workers, the least of
+the runs: unlike seconds, it hardly depends on what else the machine does. The second table is the
+features of a training set: all snapshots of all spells, as ``homeward train --features-engine``
+computes them. All engines must give the same rows, or it fails. By default a shard has 20,000
+spells, as ``homeward ingest`` cuts them.
 
 Usage: python -m benchmarks.spark [--quick] [--spells 80_000] [--shards 4]
 """
@@ -28,6 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.homeward_command import run
+from benchmarks.processes import cpu_of_all
 from benchmarks.report import Report, options
 from feature_store.clock import DAY, to_moment
 from feature_store.compute import Matrix
@@ -46,11 +48,16 @@ from training.survey import survey
 
 CORES: Final = (1, 2)
 LOCAL: Final = "local"
+
+Runs = list[tuple[float, float]]
+"""Seconds and CPU seconds, the first run first."""
+
 _TAUGHT: Final = 4_000
 """Spells that the model learns from: what it costs to ask it hardly depends on them."""
 
 HEAD: Final = (
-    *("engine", "first s", "best s", "events a second", "inpatients a second", "the same rows"),
+    *("engine", "first s", "best s", "CPU s", "events a second", "inpatients a second"),
+    "the same rows",
 )
 
 
@@ -76,33 +83,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [
         _row(
             name,
-            seconds,
+            runs,
             table.num_rows,
             events=events,
             same=table.equals(timings[LOCAL][1]),
         )
-        for name, (seconds, table) in timings.items()
+        for name, (runs, table) in timings.items()
     ]
     told = f"{spells:,} spells, {events:,} events, {inpatients:,} inpatients"
     report.add(
         f"SYNTHETIC, {told}, {chosen.shards} shards",
         HEAD,
         rows,
-        seconds={name: seconds for name, (seconds, _) in timings.items()},
+        seconds={name: runs for name, (runs, _) in timings.items()},
         events=events,
         events_a_spell=events / spells,
     )
     asked = sum(map(len, features[LOCAL][1]))
     of_features = [
-        _row(name, seconds, asked, events=events, same=_same(matrices, features[LOCAL][1]))
-        for name, (seconds, matrices) in features.items()
+        _row(name, runs, asked, events=events, same=_same(matrices, features[LOCAL][1]))
+        for name, (runs, matrices) in features.items()
     ]
     report.add(
         f"SYNTHETIC, {len(bundle.model.feature_set)} features of {asked:,} snapshots, "
         f"{chosen.shards} shards",
         tuple(word.replace("inpatients", "snapshots") for word in HEAD),
         of_features,
-        seconds={name: seconds for name, (seconds, _) in features.items()},
+        seconds={name: runs for name, (runs, _) in features.items()},
     )
     report.close(chosen.out)
     return 0 if all(row[-1] == "yes" for row in (*rows, *of_features)) else 1
@@ -127,7 +134,7 @@ def _cut(whole: Dataset, out: Path, shards: int) -> Dataset:
 
 def _timings(
     bundle: Bundle, dataset: Dataset, folder: Path, repeats: int
-) -> dict[str, tuple[list[float], pa.Table]]:
+) -> dict[str, tuple[Runs, pa.Table]]:
     at = to_moment(dataset.manifest.until - 30 * DAY)
     out = folder / "scores.parquet"
     answers = {LOCAL: _timed(local_engine, bundle, dataset, at, out, repeats)}
@@ -141,18 +148,27 @@ def _timings(
 
 def _timed(
     engine: Engine, bundle: Bundle, dataset: Dataset, at: datetime, out: Path, repeats: int
-) -> tuple[list[float], pa.Table]:
-    seconds = []
+) -> tuple[Runs, pa.Table]:
+    runs = _repeated(
+        partial(score_inpatients, bundle, dataset, at=at, out=out, report=_quiet, engine=engine),
+        repeats,
+    )
+    return runs, pq.read_table(out)
+
+
+def _repeated(work: Callable[[], object], repeats: int) -> Runs:
+    """Time the first run and so many more."""
+    runs = []
     for _ in range(repeats + 1):
-        begun = time.perf_counter()
-        score_inpatients(bundle, dataset, at=at, out=out, report=_quiet, engine=engine)
-        seconds.append(time.perf_counter() - begun)
-    return seconds, pq.read_table(out)
+        begun, cpu = time.perf_counter(), cpu_of_all()
+        work()
+        runs.append((time.perf_counter() - begun, cpu_of_all() - cpu))
+    return runs
 
 
 def _features(
     feature_set: FeatureSet, dataset: Dataset, repeats: int
-) -> dict[str, tuple[list[float], list[Matrix]]]:
+) -> dict[str, tuple[Runs, list[Matrix]]]:
     asked = survey(dataset, ScopeRules()).snapshots
     answers = {}
     for threads in CORES:
@@ -171,23 +187,24 @@ def _features(
 
 def _timed_features(
     compute: Callable[[], Iterator[Matrix]], repeats: int
-) -> tuple[list[float], list[Matrix]]:
-    seconds, matrices = [], []
-    for _ in range(repeats + 1):
-        begun = time.perf_counter()
-        matrices = list(compute())
-        seconds.append(time.perf_counter() - begun)
-    return seconds, matrices
+) -> tuple[Runs, list[Matrix]]:
+    matrices: list[Matrix] = []
+
+    def work() -> None:
+        matrices[:] = compute()
+
+    return _repeated(work, repeats), matrices
 
 
 def _same(matrices: Sequence[Matrix], others: Sequence[Matrix]) -> bool:
     return [one.tobytes() for one in matrices] == [one.tobytes() for one in others]
 
 
-def _row(name: str, seconds: list[float], rows: int, *, events: int, same: bool) -> list[str]:
-    best = min(seconds[1:])
+def _row(name: str, runs: Runs, rows: int, *, events: int, same: bool) -> list[str]:
+    best, cpu = (min(figures) for figures in zip(*runs[1:], strict=True))
+    times = (f"{runs[0][0]:.2f}", f"{best:.2f}", f"{cpu:.2f}")
     rates = (f"{events / best:,.0f}", f"{rows / best:,.0f}")
-    return [f"`{name}`", f"{seconds[0]:.2f}", f"{best:.2f}", *rates, "yes" if same else "NO"]
+    return [f"`{name}`", *times, *rates, "yes" if same else "NO"]
 
 
 def _quiet(_line: str) -> None:

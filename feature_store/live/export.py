@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection, Result, case, func, select
 
-from feature_store.clock import to_moment
+from feature_store.clock import HOUR, to_moment
 from feature_store.dataset import write_dataset
 from feature_store.errors import BadInput
 from feature_store.events import NO_SPELL, NO_TIME, STILL_HOLDS, Events, Held, concatenate
 from feature_store.live.database import reading
 from feature_store.live.history import to_events
-from feature_store.live.schema import EVENTS, RETRACTIONS
+from feature_store.live.schema import EVENTS, FROM_API, RETRACTIONS
 from feature_store.live.store import LiveStore
 from feature_store.live.whose import Turns, Whose
 from feature_store.manifest import Clock, Manifest
@@ -31,6 +31,7 @@ from feature_store.table import to_table
 
 _ROWS_AT_ONCE: Final = 50_000
 _EVENTS_PER_SHARD: Final = 1_000_000
+_PROMPT: Final = HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def write_live_dataset(
         clock=Clock.EXACT,
         start=to_moment(int(spells.start.min())).isoformat(),
         observed_until=to_moment(at).isoformat(),
-        counts={**_counts(spells), **(counts or {})},
+        counts={**_counts(spells), **_backdated(store, at), **(counts or {})},
         mapping_hash=origin.content_hash,
         settings=dict(origin.settings),
     )
@@ -208,6 +209,20 @@ def _shards(events: Events) -> Iterator[pa.Table]:
     edges = np.unique([*begins[marks[marks < begins.size]].tolist(), len(events)])
     for first, end in pairwise(edges):
         yield to_table(events.take(np.arange(first, end)))
+
+
+def _backdated(store: LiveStore, at: int) -> dict[str, int]:
+    """Events that said nothing of when they were recorded and came over an hour after their time.
+
+    They count as known at their time, as the interface has it; whether they were, nobody can say.
+    """
+    came_late = EVENTS.c.received_at > EVENTS.c.time + _PROMPT
+    silent = (EVENTS.c.recorded_at == EVENTS.c.time) & (EVENTS.c.time != NO_TIME)
+    known = (EVENTS.c.time <= at) & (EVENTS.c.source == FROM_API)
+    query = select(func.count()).select_from(EVENTS).where(known, silent, came_late)
+    with reading(store.engine) as connection:
+        count = int(connection.scalar(query) or 0)
+    return {"backdated_events": count} if count else {}
 
 
 def _counts(spells: Spells) -> dict[str, int]:

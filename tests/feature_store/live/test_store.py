@@ -20,7 +20,7 @@ from feature_store.errors import BadInput
 from feature_store.events import COLUMNS, NO_SPELL, NO_TIME, Events, concatenate
 from feature_store.live import Appended, StoreUnavailable, open_store
 from feature_store.live.database import reading
-from feature_store.live.export import read_past
+from feature_store.live.export import Origin, read_past, write_live_dataset
 from feature_store.live.schema import EVENTS, SPELLS
 from feature_store.manifest import Clock, Manifest
 from feature_store.nhs import NHS
@@ -217,6 +217,30 @@ def test_what_is_recorded_later_changes_no_earlier_answer(store):
     store.append(late, received_at=NOW + 2 * HOUR)
     assert contents(store.history(1, as_of=NOW)) == before
     assert len(store.history(1, as_of=NOW + HOUR)) == len(before) + 2
+
+
+def test_a_fact_that_says_when_it_was_recorded_is_unknown_before_whenever_it_is_sent(store):
+    store.append(stay(1, 11, NOW - DAY), received_at=NOW)
+    before = contents(store.history(1, as_of=NOW + 5 * HOUR - 1))
+    told = build((1, 11, NOW - 9 * HOUR, "CRP", 80, NOW + 5 * HOUR))
+    store.append(told, received_at=NOW + 5 * HOUR)
+    assert contents(store.history(1, as_of=NOW + 5 * HOUR - 1)) == before
+    assert len(store.history(1, as_of=NOW + 5 * HOUR)) == len(before) + 1
+
+
+def test_a_fact_that_does_not_say_counts_from_its_time_and_a_dataset_counts_those_that_came_late(
+    store, tmp_path
+):
+    """As the interface has it: history that is loaded in bulk has no other moment."""
+    store.append(stay(1, 11, NOW), received_at=NOW + HOUR)
+    asked_at, received = NOW + 2 * HOUR, NOW + 30 * HOUR
+    silent = build((1, 11, asked_at - 1, "CRP", 80, asked_at - 1))
+    store.append(silent, received_at=received)
+    assert store.history(1, as_of=asked_at).rows_of("CRP").any()
+    origin = Origin(source="live", synthetic=True)
+    with fresh_folder(tmp_path / "events") as folder:
+        manifest = write_live_dataset(store, folder, at=received, origin=origin)
+    assert manifest.counts["backdated_events"] == 1
 
 
 def test_a_retraction_is_counted_once_and_can_be_taken_back(store):
