@@ -232,7 +232,7 @@ def test_a_fact_that_does_not_say_counts_from_its_time_and_a_dataset_counts_thos
     store, tmp_path
 ):
     """As the interface has it: history that is loaded in bulk has no other moment."""
-    store.append(stay(1, 11, NOW), received_at=NOW + HOUR)
+    store.append(build((1, 11, NOW, "SPELL_START", np.nan, NOW)), received_at=NOW + HOUR)
     asked_at, received = NOW + 2 * HOUR, NOW + 30 * HOUR
     silent = build((1, 11, asked_at - 1, "CRP", 80, asked_at - 1))
     store.append(silent, received_at=received)
