@@ -1,8 +1,9 @@
-/* A request of POST /v1/scores read in one pass: JSON to the columns of its events, checked.
+/* Requests of POST /v1/scores read in one pass: JSON to the columns of their events, checked.
  *
- * It accepts what the types of service/wire.py and the rules of service/reading.py accept, and nothing
- * else; what is wrong with the rest is for service/reading.py to say. Every read is bounded by the end
- * of the body and every write by the room that service/sheet.py makes for a body of this size.
+ * Each is read as if it were alone, and one that cannot be used leaves nothing behind. What the types
+ * of service/wire.py and the rules of service/reading.py accept is accepted, and nothing else; what is
+ * wrong with the rest is for service/reading.py to say. Every read is bounded by the end of the
+ * request and every write by the room that service/sheet.py makes for requests of this size.
  * Nothing here keeps state between calls, or knows about Python.
  */
 #define _GNU_SOURCE
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1 /* raised with every change of a structure or of a function's parameters */
+#define VERSION 2 /* raised with every change of a structure or of a function's parameters */
 #define NO_TIME INT64_MIN
 #define NO_SPELL (-1)
 #define ANOTHER_SPELL (-2) /* of this patient; which one does not matter */
@@ -46,11 +47,19 @@ typedef struct { /* an event as it is put on the record: nothing in it depends o
     int32_t owner;             /* 0: the spell it was sent with */
 } fact;
 
-typedef struct {
-    const uint8_t *body;
-    int64_t size, most_events, most_spells, most_events_of_one;
-    const codebook *book;
+typedef struct { /* one request: [begin, end) in the body */
+    int64_t begin, end;
     int64_t trusted;           /* identifiers were looked at already */
+    int64_t verdict;           /* out, as what follows: READ, REFUSED or DOUBTFUL_IDENTIFIER */
+    int64_t now, now_begin, now_end; /* the prediction time and its text, quotes included */
+    int64_t first, spells;     /* its spells; none unless it was READ */
+} request;
+
+typedef struct {
+    const uint8_t *body;       /* of all requests, one after the other */
+    int64_t size, most_events, most_spells, most_spells_of_one, most_events_of_one;
+    const codebook *book;
+    int64_t asked;             /* requests */
     uint8_t *room;             /* (size,) texts with escapes, written out */
     int64_t *subject, *time, *recorded, *owner; /* (most_events,) */
     int32_t *code;
@@ -60,8 +69,8 @@ typedef struct {
     int32_t *codes;            /* (most_events,) numbers of the codes met, in order of their texts */
     spell *spells;             /* (most_spells,) */
     fact *facts;               /* (most_events,) */
+    request *requests;         /* (asked,) */
     int64_t events, count, unknowns, met, room_used; /* out: how many of each */
-    int64_t now, now_begin, now_end; /* the prediction time and its text, quotes included */
 } sheet;
 
 typedef struct {
@@ -73,6 +82,7 @@ typedef struct { /* where the reader stands */
     const uint8_t *at, *end;
     sheet *out;
     int64_t doubtful;
+    int64_t first;             /* spell of the request being read */
 } reader;
 
 #include "kernel_json.c"
@@ -239,7 +249,8 @@ static int read_spell(reader *r) {
     const int64_t first = s->events;
     uint32_t seen = 0;
     text name = {0}, subject = {0};
-    if (s->count >= s->most_spells || !take(r, '{')) return 0;
+    if (s->count >= s->most_spells || s->count - r->first >= s->most_spells_of_one) return 0;
+    if (!take(r, '{')) return 0;
     for (int key = next_key(r, SPELL, &seen, 1); key; key = next_key(r, SPELL, &seen, 0)) {
         const int fine = key == 1 ? read_identifier(r, &name)
                        : key == 2 ? read_identifier(r, &subject)
@@ -275,16 +286,15 @@ static int read_spells(reader *r) {
 
 static const char *const REQUEST[] = {"prediction_time", "spells", NULL};
 
-static int read_request(reader *r) {
-    sheet *const s = r->out;
+static int read_request(reader *r, request *q) {
     uint32_t seen = 0;
     if (!take(r, '{')) return 0;
     for (int key = next_key(r, REQUEST, &seen, 1); key; key = next_key(r, REQUEST, &seen, 0)) {
         if (key == 1) {
             skip(r);
-            s->now_begin = r->at - s->body;
-            if (!read_moment(r, &s->now)) return 0;
-            s->now_end = r->at - s->body;
+            q->now_begin = r->at - r->out->body;
+            if (!read_moment(r, &q->now)) return 0;
+            q->now_end = r->at - r->out->body;
         } else if (key != 2 || !read_spells(r)) {
             return 0;
         }
@@ -293,18 +303,30 @@ static int read_request(reader *r) {
     return seen == 3 && r->at == r->end;
 }
 
-/* Read a request. Fills the columns of `s`, `spells` and what comes after it.
+/* Read one request; what was read of one that is not READ is taken back. */
+static void read_one(sheet *s, request *q) {
+    const sheet before = *s;
+    reader r = {s->body + q->begin, s->body + q->end, s, 0, s->count};
+    q->first = s->count;
+    q->verdict = !read_request(&r, q) ? REFUSED
+               : r.doubtful && !q->trusted ? DOUBTFUL_IDENTIFIER : READ;
+    if (q->verdict != READ) {
+        for (int64_t k = before.met; k < s->met; k++) s->place[s->codes[k]] = -1;
+        *s = before;
+    }
+    q->spells = s->count - q->first;
+}
+
+/* Read requests. Fills them, the columns of `s`, `spells` and what comes after it.
  *
- * Returns READ; REFUSED; UNKNOWN_CODES: the texts in `unknown` have to be in the book first; or
- * DOUBTFUL_IDENTIFIER: one may be an NHS number in the digits of another script. */
+ * Returns READ, or UNKNOWN_CODES: the texts in `unknown` have to be in the book first. */
 int homeward_read(sheet *s) {
-    reader r = {s->body, s->body + s->size, s, 0};
     s->events = s->count = s->unknowns = s->met = s->room_used = 0;
     memset(s->place, 0xff, sizeof(int32_t) * (size_t)s->book->codes);
-    if (!read_request(&r)) return REFUSED;
-    if (r.doubtful && !s->trusted) return DOUBTFUL_IDENTIFIER;
+    for (int64_t k = 0; k < s->asked; k++) read_one(s, s->requests + k);
     if (s->unknowns) return UNKNOWN_CODES;
-    for (int64_t k = 0; k < s->count; k++) judge(s, s->spells + k);
+    for (const request *q = s->requests, *end = q + s->asked; q < end; q++)
+        for (int64_t k = q->first; k < q->first + q->spells; k++) judge(s, s->spells + k, q->now);
     write_facts(s);
     order_codes(s);
     return READ;

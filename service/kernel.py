@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the structures below; the library must have been compiled from the same (``kernel.c``)."""
 
 LIBRARY: Final = Path(__file__).with_name("_kernel.so")
 
 READ, REFUSED, UNKNOWN_CODES, DOUBTFUL_IDENTIFIER = range(4)
-"""What ``homeward_read`` returns."""
+"""What ``homeward_read`` says: of a request all but the third, of all of them the first or that."""
 
 _NUMBER, _COUNT, _AT = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
 
@@ -40,13 +40,14 @@ class SheetPlan(ctypes.Structure):
 
     _fields_ = (
         ("body", ctypes.c_char_p),
-        *((name, _COUNT) for name in ("size", "most_events", "most_spells", "most_of_one")),
+        *((name, _COUNT) for name in ("size", "most_events", "most_spells")),
+        *((name, _COUNT) for name in ("most_spells_of_one", "most_events_of_one")),
         ("book", _AT),
-        ("trusted", _COUNT),
+        ("asked", _COUNT),
         *((name, _AT) for name in ("room", "subject", "time", "recorded", "owner", "code")),
         *((name, _AT) for name in ("value", "unknown", "place", "codes", "spells", "facts")),
+        ("requests", _AT),
         *((name, _COUNT) for name in ("events", "count", "unknowns", "met", "room_used")),
-        *((name, _COUNT) for name in ("now", "now_begin", "now_end")),
     )
 
 

@@ -187,7 +187,7 @@ class Metrics:
         answer = done.answer
         self.spells.observe(len(answer.scores) + len(answer.refused))
         self.told(answer.scores, answer.refused)
-        for age in done.question.ages():
+        for age in done.ages:
             self.data_age.observe(age)
 
     def told(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from service.identifiers import is_opaque, looks_like_nhs_number
-from service.kernel import DOUBTFUL_IDENTIFIER
+from service.kernel import DOUBTFUL_IDENTIFIER, READ
 from service.problems import Fault, Problem
-from service.sheet import Sheet, read_sheet
+from service.sheet import RequestRead, Sheet, read_sheet
 from service.wire import Event, ScoresRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from service.wire_live import LiveEvent
 
@@ -36,36 +36,63 @@ _STEP = re.compile(r"\.([a-z_]+)|\[(\d+)\]")
 
 
 def read_scores_request(body: bytes) -> Sheet:
-    """Read and check a request.
-
-    The kernel reads it, whole or not at all; what is wrong with a request that it does not take is
-    found by reading it again, slowly.
+    """Read and check one request; of several see :func:`read_requests`.
 
     Raises
     ------
     Problem
         422, with what is wrong and where.
     """
-    sheet = read_sheet(body)
-    if sheet == DOUBTFUL_IDENTIFIER and not _faults_of(body):
-        sheet = read_sheet(body, trusted=True)
-    if isinstance(sheet, int):
-        raise Problem(422, faults=_faults_of(body) or [Fault("#", _ANOTHER)])
-    if len(set(sheet.spell_ids)) < len(sheet.spell_ids):
-        raise Problem(422, faults=_faults_of(body))
+    sheet, wrong = read_requests([body])
+    if wrong:
+        raise wrong[0]
     return sheet
 
 
-def _faults_of(body: bytes) -> list[Fault]:
-    """What is wrong with a request, as far as it is told.
+def read_requests(bodies: Sequence[bytes]) -> tuple[Sheet, dict[int, Problem]]:
+    """Read and check requests, each as if it were alone.
 
-    Raises
-    ------
-    Problem
-        422: it is no request at all.
+    The kernel reads them, each whole or not at all; what is wrong with one that it does not take is
+    found by reading that one again, slowly.
+
+    Returns
+    -------
+    sheet : Sheet
+    wrong : dict of int to Problem
+        422, with what is wrong and where, of each request that cannot be used; nor can what the
+        sheet holds of it.
     """
-    request = read_json(body, _decode)
-    return list(islice(_faults(request), MOST_FAULTS))
+    sheet = read_sheet(bodies)
+    wrong = {
+        place: _problem_of(bodies[place])
+        for place, request in enumerate(sheet.requests)
+        if not _may_be_used(sheet, request)
+    }
+    doubtful = (place for place in wrong if sheet.requests[place].verdict == DOUBTFUL_IDENTIFIER)
+    if fine := {place for place in doubtful if wrong[place] is None}:
+        sheet = read_sheet(bodies, trusted=fine)
+    return sheet, {
+        place: problem or Problem(422, faults=[Fault("#", _ANOTHER)])
+        for place, problem in wrong.items()
+        if place not in fine
+    }
+
+
+def _may_be_used(sheet: Sheet, request: RequestRead) -> bool:
+    if request.verdict != READ:
+        return False
+    names = sheet.spell_ids[request.first : request.first + request.spells]
+    return len(set(names)) == len(names)
+
+
+def _problem_of(body: bytes) -> Problem | None:
+    """What is wrong with a request, as far as it is told."""
+    try:
+        request = read_json(body, _decode)
+    except Problem as problem:
+        return problem
+    faults = list(islice(_faults(request), MOST_FAULTS))
+    return Problem(422, faults=faults) if faults else None
 
 
 def read_json(body: bytes, decode: Callable[[bytes], Read]) -> Read:

@@ -17,9 +17,10 @@ from urllib.parse import parse_qsl
 from models.scoring import TOP_REASONS
 from service.access import Caller, allow
 from service.access import Scope as KeyScope
-from service.answering import Answered, Asker, ServedModel, answer_scores
+from service.answering import Answered, Asker, ServedModel, answer_alone
 from service.body import expect_json, read_body
 from service.envelope import INFO, send_body
+from service.gathering import Gathering
 from service.logs import LOGGER
 from service.problems import Fault, Problem, unavailable
 from service.record import AuditRow, AuditUnavailable
@@ -52,6 +53,7 @@ class Scores:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._gathering = Gathering()
         # One thread: two would share one interpreter and gain nothing.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-requests")
 
@@ -86,8 +88,8 @@ class Scores:
         self, body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None
     ) -> Answered:
         if len(body) < LARGE_BODY:
-            return answer_scores(body, model, asker, reasons=reasons)
-        answer = partial(answer_scores, body, model, asker, reasons=reasons)
+            return await self._gathering.answer(body, model, asker, reasons=reasons)
+        answer = partial(answer_alone, body, model, asker, reasons=reasons)
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from service.answering import Asker, ServedModel, answer_scores
+from service.answering import Asker, ServedModel, answer_alone
 from service.logs import LOGGER, whereabouts
 from service.record import AuditRow, AuditUnavailable
 
@@ -116,4 +116,4 @@ class Shadow:
 
 
 def _answered(body: bytes, asker: Asker, model: ServedModel) -> list[AuditRow]:
-    return answer_scores(body, model, asker, reasons=0).audit
+    return answer_alone(body, model, asker, reasons=0).audit

@@ -1,15 +1,17 @@
-"""A request as the kernel reads it: the events of all its spells as columns, checked on the way.
+"""Requests as the kernel reads them: the events of all their spells as columns, checked on the way.
 
-Every spell of a request is a patient of its own here: what was sent with one spell is never history
-of another, so its score does not depend on what else was in the request.
+Every spell is a patient of its own here: what was sent with one spell is never history of another,
+so its score does not depend on what else was in its request, or in those read with it.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, pairwise
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from feature_store.events import Events
 from feature_store.kernel import address
 from service.codebook import EMPTY, Codebook
-from service.kernel import READ, UNKNOWN_CODES, SheetPlan, library
+from service.kernel import READ, SheetPlan, library
 from service.wire import MOST_EVENTS, MOST_SPELLS
 
 _SHORTEST_EVENT: Final = len('{"code":"A","time":null}')
@@ -29,6 +31,36 @@ _FACT: Final = 8 * 3 + 4 * 2  # bytes
 
 _moment = msgspec.json.Decoder(datetime).decode
 _books: Final = deque((EMPTY,), maxlen=1)
+
+
+class RequestRead(NamedTuple):
+    """What the kernel tells of one request: ``request`` of ``kernel.c``.
+
+    Parameters
+    ----------
+    begin, end : int
+        Where it stands in the body.
+    trusted : int
+        Whether its identifiers were looked at already.
+    verdict : int
+        Whether it was read, as in ``service/kernel.py``.
+    now : int
+        Prediction time, UTC microseconds.
+    now_begin, now_end : int
+        Where that is written.
+    first, spells : int
+        Positions of its spells; none unless it was read.
+    """
+
+    begin: int
+    end: int
+    trusted: int
+    verdict: int
+    now: int
+    now_begin: int
+    now_end: int
+    first: int
+    spells: int
 
 
 class SpellSent(NamedTuple):
@@ -70,68 +102,77 @@ class SpellSent(NamedTuple):
 
 
 _FIELDS: Final = len(SpellSent._fields)
+_OF_REQUEST: Final = len(RequestRead._fields)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A request that was read.
+    """Requests that were read.
 
     Parameters
     ----------
-    prediction_time : datetime
-    now : int
-        The same in UTC microseconds.
+    requests : list of RequestRead
+        In the order in which they were given, also those that cannot be used.
     events : Events
-        Subject and spell are the position of the spell in the request.
+        Subject and spell are the position of the spell in ``spells``.
     spells : list of SpellSent
+        Of all requests, one after the other.
     spell_ids, subject_ids : list of str
     book : Codebook
     facts : ndarray of uint8
         The events once more, row by row: ``fact`` of ``kernel.c``.
+    body : bytes
+        The requests themselves.
     """
 
-    prediction_time: datetime
-    now: int
+    requests: list[RequestRead]
     events: Events
     spells: list[SpellSent]
     spell_ids: list[str]
     subject_ids: list[str]
     book: Codebook
     facts: NDArray[np.uint8]
+    body: bytes
+
+    def prediction_time(self, request: RequestRead) -> datetime:
+        """Prediction time of a request, in the offset in which it was given."""
+        moment: datetime = _moment(self.body[request.now_begin : request.now_end])
+        return moment
 
     def facts_of(self, spell: SpellSent) -> bytes:
         """All that was said of a spell, in one way however it was sent: for its keyed hash."""
         return self.facts[_FACT * spell.first : _FACT * (spell.first + spell.events)].tobytes()
 
 
-def read_sheet(body: bytes, *, trusted: bool = False) -> Sheet | int:
-    """Read a request, or say why not, as ``homeward_read`` of ``kernel.c`` does.
+def read_sheet(bodies: Sequence[bytes], *, trusted: Collection[int] = ()) -> Sheet:
+    """Read requests; the verdict of each says whether it can be used.
 
     Parameters
     ----------
-    body : bytes
-    trusted : bool
-        Its identifiers were looked at already.
+    bodies : sequence of bytes
+    trusted : collection of int
+        Places of those whose identifiers were looked at already.
     """
     book, forget = _books[-1], True
     while True:
-        paper = _Paper(body, book, trusted=trusted)
-        done: int = library().homeward_read(ctypes.addressof(paper.plan))
-        if done == READ:
+        paper = _Paper(bodies, book, trusted=trusted)
+        if library().homeward_read(ctypes.addressof(paper.plan)) == READ:
             return paper.sheet()
-        if done != UNKNOWN_CODES:
-            return done
         book = book.learn(paper.unknown_codes(), forget=forget)
-        forget = False  # one request may hold more codes than are remembered
+        forget = False  # these requests may hold more codes than are remembered
         _books.append(book)
 
 
 class _Paper:
-    """Room for a body of this size, as large as what could be in it."""
+    """Room for requests of these sizes, as large as what could be in them."""
 
-    def __init__(self, body: bytes, book: Codebook, *, trusted: bool) -> None:
-        events = len(body) // _SHORTEST_EVENT + 1
-        spells = min(MOST_SPELLS, len(body) // _SHORTEST_SPELL + 1)
+    def __init__(
+        self, bodies: Sequence[bytes], book: Codebook, *, trusted: Collection[int]
+    ) -> None:
+        body = b"".join(bodies)
+        asked, size = len(bodies), len(body)
+        events = size // _SHORTEST_EVENT + asked
+        spells = min(MOST_SPELLS * asked, size // _SHORTEST_SPELL + asked)
         codes = len(book.names)
         self._body, self._book, self._events = body, book, events
         sizes = (  # bytes, widest values first
@@ -139,20 +180,26 @@ class _Paper:
             16 * events,
             8 * _FIELDS * spells,
             _FACT * events,
+            8 * _OF_REQUEST * asked,
             *(4 * events,) * 3,
             4 * codes,
-            len(body),
+            size,
         )
-        self._room = np.empty(sum(sizes), np.uint8)
-        at = [address(self._room)]
-        for size in sizes:
-            at.append(at[-1] + size)
-        subject, time, recorded, owner, unknown, told, facts, code, value, met, place, room, _ = at
+        self._begins = (0, *accumulate(sizes))
+        self._room = np.empty(self._begins[-1], np.uint8)
+        start = address(self._room)
+        at = [start + begin for begin in self._begins]
+        subject, time, recorded, owner, unknown, told, facts, one, code, value, met, place, room, _ = at
         self.plan = SheetPlan(
-            *(body, len(body), events, spells, MOST_EVENTS, book.address, trusted),
+            *(body, size, events, spells, MOST_SPELLS, MOST_EVENTS, book.address, asked),
             *(room, subject, time, recorded, owner, code, value, unknown, place, met, told, facts),
+            one,
         )
-        self._begins = [start - at[0] for start in at]
+        requests = self._part(7, _OF_REQUEST * asked, np.int64).reshape(-1, _OF_REQUEST)
+        ends = [0, *accumulate(map(len, bodies))]
+        requests[:, :3] = [
+            (*pair, place in trusted) for place, pair in enumerate(pairwise(ends))
+        ]
 
     def _part(self, number: int, count: int, kind: type[np.generic]) -> NDArray[Any]:
         return np.frombuffer(self._room, kind, count, self._begins[number])
@@ -176,21 +223,22 @@ class _Paper:
         subject, time, recorded, owner = wide[:, : plan.events]
         told = self._part(5, _FIELDS * plan.count, np.int64).reshape(-1, _FIELDS).tolist()
         spells = [SpellSent._make(row) for row in told]
+        asked = self._part(7, _OF_REQUEST * plan.asked, np.int64).reshape(-1, _OF_REQUEST)
         return Sheet(
-            prediction_time=_moment(self._body[plan.now_begin : plan.now_end]),
-            now=plan.now,
+            requests=[RequestRead._make(row) for row in asked.tolist()],
             events=Events(
                 subject_id=subject,
                 time=time,
-                code=self._part(7, plan.events, np.int32),
-                numeric_value=self._part(8, plan.events, np.float32),
+                code=self._part(8, plan.events, np.int32),
+                numeric_value=self._part(9, plan.events, np.float32),
                 spell_id=owner,
                 recorded_at=recorded,
-                codes=tuple([names[code] for code in self._part(9, plan.met, np.int32).tolist()]),
+                codes=tuple([names[code] for code in self._part(10, plan.met, np.int32).tolist()]),
             ),
             spells=spells,
             spell_ids=[self._text(spell.spell_begin, spell.spell_end) for spell in spells],
             subject_ids=[self._text(spell.subject_begin, spell.subject_end) for spell in spells],
             book=self._book,
             facts=self._part(6, _FACT * plan.events, np.uint8),
+            body=self._body,
         )

@@ -16,9 +16,9 @@ from service import wire
 from service.identifiers import new_score_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from service.sheet import Sheet
+    from service.sheet import RequestRead, Sheet
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -28,6 +28,9 @@ NOT_ADMITTED: Final = Refusal(
     "not_admitted", f"no {SPELL_START} of this spell known by the prediction time"
 )
 TWO_STARTS: Final = Refusal("bad_value", f"more than one {SPELL_START} carries this spell_id")
+OTHER_SITE: Final = Refusal(
+    "other_site", "the last SITE of this spell is not one that these credentials cover"
+)
 DISCHARGED: Final = Refusal(
     "already_discharged", f"{SPELL_END} of this spell is known by the prediction time"
 )
@@ -38,11 +41,12 @@ VERDICTS: Final = (None, NOT_ADMITTED, TWO_STARTS, DISCHARGED, None)
 
 _BAD_VALUE: Final = 4
 Place = tuple[str | None, str | None]
+Sites = frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """A request as the models understand it.
+    """Requests as the models understand them.
 
     Parameters
     ----------
@@ -50,8 +54,8 @@ class Question:
     snapshots : Snapshots
         Of the spells that can be asked about.
     asked : list of int
-        Their positions in the request.
-    places : list of (str or None, str or None)
+        Their positions in the sheet.
+    places : dict of int to (str or None, str or None)
         Their last known sites and wards; of several at once the last sent. Only what was said of
         the spell itself counts, not the patient's history.
     refused : dict of int to Refusal
@@ -61,32 +65,47 @@ class Question:
     sheet: Sheet
     snapshots: Snapshots
     asked: list[int]
-    places: list[Place]
+    places: dict[int, Place]
     refused: dict[int, Refusal]
 
-    def ages(self) -> Iterator[float]:
+    def ages(self, request: RequestRead) -> list[float]:
         """Seconds since the newest event used, of each spell asked about that has one."""
-        for position in self.asked:
+        ages = []
+        for position in range(request.first, request.first + request.spells):
             newest = self.sheet.spells[position].newest
-            if newest != NO_TIME:
-                yield (self.sheet.now - newest) / _SECOND
+            if newest != NO_TIME and position in self.places:
+                ages.append((request.now - newest) / _SECOND)
+        return ages
 
 
-def to_question(sheet: Sheet) -> Question:
-    """Snapshots of a request, with what cannot be asked set apart."""
-    book, refused = sheet.book, {}
-    asked: list[int] = []
-    places: list[Place] = []
-    for position, spell in enumerate(sheet.spells):
-        if not spell.verdict:
-            asked.append(position)
-            places.append((book.value(spell.site), book.value(spell.ward)))
-        else:
-            refused[position] = VERDICTS[spell.verdict] or _bad_value(book.names[spell.bad_code])
-    at = np.array(asked, np.int64)
-    starts = np.array([sheet.spells[position].start for position in asked], np.int64)
-    snapshots = Snapshots(at, at, starts, np.full(at.size, sheet.now, np.int64))
-    return Question(sheet, snapshots, asked, places, refused)
+def to_question(sheet: Sheet, sites: Sequence[Sites]) -> Question:
+    """Snapshots of requests, with what cannot be asked set apart.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    sites : sequence of (frozenset of str or None)
+        Of each request the sites whose patients may be asked about; None for all.
+    """
+    book, spells = sheet.book, sheet.spells
+    refused: dict[int, Refusal] = {}
+    places: dict[int, Place] = {}
+    columns: list[tuple[int, int, int]] = []
+    for request, seen in zip(sheet.requests, sites, strict=True):
+        for position in range(request.first, request.first + request.spells):
+            spell = spells[position]
+            if spell.verdict:
+                why = VERDICTS[spell.verdict] or _bad_value(book.names[spell.bad_code])
+                refused[position] = why
+                continue
+            place = book.value(spell.site), book.value(spell.ward)
+            if seen is not None and place[0] not in seen:
+                refused[position] = OTHER_SITE
+                continue
+            places[position] = place
+            columns.append((position, spell.start, request.now))
+    at, starts, now = np.array(columns, np.int64).reshape(-1, 3).T.copy()
+    return Question(sheet, Snapshots(at, at, starts, now), list(places), places, refused)
 
 
 def _bad_value(code: str) -> Refusal:

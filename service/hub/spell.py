@@ -15,7 +15,7 @@ from service.hub.live import Live
 from service.hub.present import is_stale, newest_by_site
 from service.hub.scoring import Asking, Scored, refused_row, score_present
 from service.problems import Problem
-from service.sites import OTHER_SITE
+from service.translate import OTHER_SITE
 from service.translate import DISCHARGED, NOT_ADMITTED
 
 

@@ -17,7 +17,7 @@ from feature_store.events import NO_SPELL, NO_TIME
 from service.codebook import EMPTY, MOST_REMEMBERED
 from service.problems import Problem
 from service.reading import _faults, _refuse_repeats, read_scores_request
-from service.sheet import Sheet, read_sheet
+from service.sheet import read_sheet
 from service.translate import microseconds, to_question
 from service.wire import ScoresRequest
 
@@ -77,8 +77,9 @@ def compare(body):
         return False
     sheet = read_scores_request(body)
     assert told(sheet) == known_of(request)
-    assert sheet.prediction_time == request.prediction_time
-    assert sheet.now == microseconds(request.prediction_time)
+    (read,) = sheet.requests
+    assert sheet.prediction_time(read) == request.prediction_time
+    assert read.now == microseconds(request.prediction_time)
     assert sheet.spell_ids == [spell.spell_id for spell in request.spells]
     assert sheet.subject_ids == [spell.subject_id for spell in request.spells]
     sheet.events.check()
@@ -300,8 +301,9 @@ def test_digits_of_another_script_are_a_doubt_that_python_settles():
     suspect, fine = (
         json.dumps(GOOD).replace("P1", name).encode() for name in ("٩٤٣٤٧٦٥٩١٩", "٩٤٣٤٧٦٥٩١٨")
     )
-    assert read_sheet(fine) == read_sheet(suspect) == 3
-    assert isinstance(read_sheet(fine, trusted=True), Sheet)
+    sheet = read_sheet([fine, suspect, fine], trusted={2})
+    assert [request.verdict for request in sheet.requests] == [3, 3, 0]
+    assert sheet.subject_ids == ["٩٤٣٤٧٦٥٩١٨"]
     assert compare(fine)
     assert not compare(suspect)
 
@@ -316,6 +318,5 @@ def test_more_codes_than_a_book_remembers_are_read(request_body, the_spell):
     many = [f"WARD//{place}" for place in range(MOST_REMEMBERED + 5)]
     the_spell["events"] += [{"code": code, "time": "2026-01-14T01:00:00Z"} for code in many]
     assert compare(json.dumps(request_body).encode())
-    assert to_question(read_scores_request(json.dumps(request_body).encode())).places == [
-        (None, many[-1].removeprefix("WARD//"))
-    ]
+    sheet = read_scores_request(json.dumps(request_body).encode())
+    assert to_question(sheet, [None]).places == {0: (None, many[-1].removeprefix("WARD//"))}

@@ -17,7 +17,7 @@ from service.fhir.routes import fhir_routes
 from service.fhir.score import OVERLAP
 from service.hub.scoring import TOO_INCOMPLETE
 from service.record import AuditRow
-from service.sites import OTHER_SITE
+from service.translate import OTHER_SITE
 from service.translate import DISCHARGED, NOT_ADMITTED
 
 CHANCE = st.floats(0, 1)
