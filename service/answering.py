@@ -130,9 +130,7 @@ def answer_scores(
     return done
 
 
-def answer_alone(
-    body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None
-) -> Answered:
+def answer_alone(body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None) -> Answered:
     """Answer one request; parameters as of :func:`answer_scores`.
 
     Raises

@@ -198,8 +198,9 @@ def _headers(sent: Any) -> dict[bytes, bytes]:
 def _with_ours(theirs: Any, info: Info, ours: tuple[tuple[bytes, bytes], ...]) -> Headers:
     """Headers of an answer with ours; one that the route set itself stands."""
     headers = list(theirs)
-    names = {name.lower() for name, _ in headers}
-    headers += [pair for pair in (*ours, *info.headers_to_send) if pair[0] not in names]
+    names = [name.lower() for name, _ in headers]
+    headers += [pair for pair in ours if pair[0] not in names]
+    headers += [pair for pair in info.headers_to_send if pair[0] not in names]
     headers.append((b"x-request-id", info.request_id.encode()))
     return headers
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hmac
 import os
 import re
 import secrets
@@ -11,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from feature_store.errors import BadInput
-from feature_store.identity import Identity, make_key, read_key
+from feature_store.identity import Identity, keyed_hash, make_key, read_key
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -112,11 +111,11 @@ class Pseudonyms:
 
     def key_for(self, purpose: str) -> bytes:
         """32 bytes for another purpose; they tell nothing of the secret, nor of each other."""
-        return hmac.digest(self._secret, b"homeward:" + purpose.encode(), "sha256")
+        return keyed_hash(self._secret, b"homeward:" + purpose.encode())
 
     def fingerprint(self, content: bytes) -> str:
         """Keyed hash of content: proves sameness, and cannot be guessed back from short content."""
-        return hmac.digest(self._secret, content, "sha256").hex()
+        return keyed_hash(self._secret, content).hex()
 
 
 def pseudonym_secret(settings: Settings) -> bytes:

@@ -62,7 +62,8 @@ class Shadow:
         asker : Asker
             Of the answer that was given.
         """
-        self.put(partial(_answered, body, replace(asker, mode="shadow")), size=len(body))
+        if self._is_another():  # here too: what is put would cost every request
+            self.put(partial(_answered, body, replace(asker, mode="shadow")), size=len(body))
 
     def put(self, work: Work, *, size: int = 0) -> None:
         """Take what makes rows for the record from the challenger; never waits.

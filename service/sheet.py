@@ -119,7 +119,7 @@ class Sheet:
         Of all requests, one after the other.
     spell_ids, subject_ids : list of str
     book : Codebook
-    facts : ndarray of uint8
+    facts : bytes
         The events once more, row by row: ``fact`` of ``kernel.c``.
     body : bytes
         The requests themselves.
@@ -131,7 +131,7 @@ class Sheet:
     spell_ids: list[str]
     subject_ids: list[str]
     book: Codebook
-    facts: NDArray[np.uint8]
+    facts: bytes
     body: bytes
 
     def prediction_time(self, request: RequestRead) -> datetime:
@@ -141,7 +141,7 @@ class Sheet:
 
     def facts_of(self, spell: SpellSent) -> bytes:
         """All that was said of a spell, in one way however it was sent: for its keyed hash."""
-        return self.facts[_FACT * spell.first : _FACT * (spell.first + spell.events)].tobytes()
+        return self.facts[_FACT * spell.first : _FACT * (spell.first + spell.events)]
 
 
 def read_sheet(bodies: Sequence[bytes], *, trusted: Collection[int] = ()) -> Sheet:
@@ -189,7 +189,22 @@ class _Paper:
         self._room = np.empty(self._begins[-1], np.uint8)
         start = address(self._room)
         at = [start + begin for begin in self._begins]
-        subject, time, recorded, owner, unknown, told, facts, one, code, value, met, place, room, _ = at
+        (
+            subject,
+            time,
+            recorded,
+            owner,
+            unknown,
+            told,
+            facts,
+            one,
+            code,
+            value,
+            met,
+            place,
+            room,
+            _,
+        ) = at
         self.plan = SheetPlan(
             *(body, size, events, spells, MOST_SPELLS, MOST_EVENTS, book.address, asked),
             *(room, subject, time, recorded, owner, code, value, unknown, place, met, told, facts),
@@ -197,9 +212,7 @@ class _Paper:
         )
         requests = self._part(7, _OF_REQUEST * asked, np.int64).reshape(-1, _OF_REQUEST)
         ends = [0, *accumulate(map(len, bodies))]
-        requests[:, :3] = [
-            (*pair, place in trusted) for place, pair in enumerate(pairwise(ends))
-        ]
+        requests[:, :3] = [(*pair, place in trusted) for place, pair in enumerate(pairwise(ends))]
 
     def _part(self, number: int, count: int, kind: type[np.generic]) -> NDArray[Any]:
         return np.frombuffer(self._room, kind, count, self._begins[number])
@@ -239,6 +252,6 @@ class _Paper:
             spell_ids=[self._text(spell.spell_begin, spell.spell_end) for spell in spells],
             subject_ids=[self._text(spell.subject_begin, spell.subject_end) for spell in spells],
             book=self._book,
-            facts=self._part(6, _FACT * plan.events, np.uint8),
+            facts=self._part(6, _FACT * plan.events, np.uint8).tobytes(),
             body=self._body,
         )

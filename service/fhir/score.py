@@ -35,8 +35,7 @@ from service.identifiers import looks_like_nhs_number, new_score_id
 from service.problems import Fault, Problem
 from service.reading import read_json
 from service.record import AuditRow
-from service.translate import OTHER_SITE
-from service.translate import DISCHARGED, NOT_ADMITTED
+from service.translate import DISCHARGED, NOT_ADMITTED, OTHER_SITE
 from service.wire import RefusedSpell, Score
 
 Read = TypeVar("Read")

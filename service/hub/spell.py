@@ -15,8 +15,7 @@ from service.hub.live import Live
 from service.hub.present import is_stale, newest_by_site
 from service.hub.scoring import Asking, Scored, refused_row, score_present
 from service.problems import Problem
-from service.translate import OTHER_SITE
-from service.translate import DISCHARGED, NOT_ADMITTED
+from service.translate import DISCHARGED, NOT_ADMITTED, OTHER_SITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

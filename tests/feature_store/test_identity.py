@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 import stat
 
 import nhs_number
@@ -13,6 +14,7 @@ from feature_store.errors import BadInput
 from feature_store.identity import (
     Identity,
     NhsNumber,
+    keyed_hash,
     make_key,
     nhs_number_kind,
     pseudonym,
@@ -119,3 +121,10 @@ def test_nothing_is_missing_and_not_invalid(text):
 @given(st.text(max_size=20))
 def test_no_text_breaks_the_check(text):
     assert nhs_number_kind(text) in NhsNumber
+
+
+@pytest.mark.parametrize("secret", [16, 32, 63, 64, 65, 200])
+@pytest.mark.parametrize("content", [0, 1, 55, 64, 1000])
+def test_the_keyed_hash_is_the_standard_library_s(secret, content):
+    key, said = os.urandom(secret), os.urandom(content)
+    assert keyed_hash(key, said) == hmac.digest(key, said, "sha256")

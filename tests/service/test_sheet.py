@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from feature_store.events import NO_SPELL, NO_TIME
 from service.codebook import EMPTY, MOST_REMEMBERED
 from service.problems import Problem
-from service.reading import _faults, _refuse_repeats, read_scores_request
+from service.reading import _faults, _refuse_repeats, read_requests, read_scores_request
 from service.sheet import read_sheet
 from service.translate import microseconds, to_question
 from service.wire import ScoresRequest
@@ -181,6 +181,35 @@ request_bodies = st.fixed_dictionaries(
 def test_any_request_is_read_as_the_oracle_reads_it(body, plain, spaces):
     separators = (f"{spaces[0]},{spaces[1]}", f"{spaces[1]}:{spaces[0]}")
     compare(json.dumps(body, ensure_ascii=plain, separators=separators).encode())
+
+
+def part_of(sheet, request):
+    """What a sheet says of one of its requests, as if it had been read alone."""
+    rows, ignored = told(sheet)
+    first, spells = request.first, range(request.first, request.first + request.spells)
+    mine = [
+        (subject - first, time, recorded, owner - first if owner >= 0 else owner, *more)
+        for subject, time, recorded, owner, *more in rows
+        if subject in spells
+    ]
+    names = [(sheet.spell_ids[spell], sheet.subject_ids[spell]) for spell in spells]
+    facts = [sheet.facts_of(sheet.spells[spell]) for spell in spells]
+    left = ignored[first : first + request.spells]
+    return request.now, sheet.prediction_time(request), mine, names, facts, left
+
+
+@given(bodies=st.lists(request_bodies | st.just({}), min_size=1, max_size=4))
+def test_requests_read_together_are_read_as_each_alone(bodies):
+    sent = [json.dumps(body).encode() for body in bodies]
+    sheet, wrong = read_requests(sent)
+    assert len(sheet.requests) == len(sent)
+    for place, (body, request) in enumerate(zip(sent, sheet.requests, strict=True)):
+        alone, problems = read_requests([body])
+        if problems:
+            assert wrong[place].document("r") == problems[0].document("r")
+            continue
+        assert place not in wrong
+        assert part_of(sheet, request) == part_of(alone, alone.requests[0])
 
 
 GOOD = {

@@ -17,8 +17,7 @@ from service.fhir.routes import fhir_routes
 from service.fhir.score import OVERLAP
 from service.hub.scoring import TOO_INCOMPLETE
 from service.record import AuditRow
-from service.translate import OTHER_SITE
-from service.translate import DISCHARGED, NOT_ADMITTED
+from service.translate import DISCHARGED, NOT_ADMITTED, OTHER_SITE
 
 CHANCE = st.floats(0, 1)
 MOMENT = st.integers(0, 4_000_000_000_000_000)
