@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -28,12 +28,15 @@ from sqlalchemy import (
     table,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from feature_store.errors import BadInput, HomewardError
 from feature_store.live.postgres import postgres_engine
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 VERSION_TABLE: Final = "live_store_version"
 WAIT_FOR_WRITERS_SECONDS: Final = 30
@@ -185,8 +188,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows; where a key is there already, its row becomes this one."""
-    dialect = postgresql if _is_postgres(connection.engine) else sqlite
-    insert = dialect.insert(table)
+    insert = (_postgresql() if _is_postgres(connection.engine) else sqlite).insert(table)
     others = {
         column.name: insert.excluded[column.name] for column in table.c if not column.primary_key
     }
@@ -200,10 +202,18 @@ def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
 @lru_cache
 def _insert_columns(table: Table, names: tuple[str, ...]) -> Executable:
     """Insert from an array a column: of thousands of rows the driver would parse every one."""
+    postgresql = _postgresql()
     arrays = (bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in names)
     rows = select(*(func.unnest(array) for array in arrays))
     insert = postgresql.insert(table).from_select(list(names), rows)
     return insert.on_conflict_do_nothing().returning(*table.primary_key)
+
+
+def _postgresql() -> ModuleType:
+    """SQLAlchemy's dialect, which takes a tenth of a second to load, when it is wanted."""
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are SQLite
+
+    return postgresql
 
 
 def _is_postgres(engine: Engine) -> bool:

@@ -11,7 +11,6 @@ from typing import Final
 
 from service.record.account import About, Answer, AuditRow, Mode, account
 from service.record.feedback import FeedbackRow
-from service.record.postgres import PostgresAudit
 from service.record.reading import Record
 from service.record.search import Search
 from service.record.sqlite import SqliteAudit
@@ -25,7 +24,6 @@ __all__ = [
     "AuditUnavailable",
     "FeedbackRow",
     "Mode",
-    "PostgresAudit",
     "Record",
     "Search",
     "SqliteAudit",
@@ -51,4 +49,6 @@ def open_audit(url: str) -> Audit:
     """
     if url.startswith(_SQLITE):
         return SqliteAudit(Path(url.removeprefix(_SQLITE)))
+    from service.record.postgres import PostgresAudit  # noqa: PLC0415 - most records are SQLite
+
     return PostgresAudit(url)
