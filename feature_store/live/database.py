@@ -188,7 +188,7 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
 
 def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows; where a key is there already, its row becomes this one."""
-    insert = (_postgresql() if _is_postgres(connection.engine) else sqlite).insert(table)
+    insert = _dialect_of(connection.engine).insert(table)
     others = {
         column.name: insert.excluded[column.name] for column in table.c if not column.primary_key
     }
@@ -202,16 +202,18 @@ def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]])
 @lru_cache
 def _insert_columns(table: Table, names: tuple[str, ...]) -> Executable:
     """Insert from an array a column: of thousands of rows the driver would parse every one."""
-    postgresql = _postgresql()
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - as below
+
     arrays = (bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in names)
     rows = select(*(func.unnest(array) for array in arrays))
     insert = postgresql.insert(table).from_select(list(names), rows)
     return insert.on_conflict_do_nothing().returning(*table.primary_key)
 
 
-def _postgresql() -> ModuleType:
-    """SQLAlchemy's dialect, which takes a tenth of a second to load, when it is wanted."""
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are SQLite
+def _dialect_of(engine: Engine) -> ModuleType:
+    if not _is_postgres(engine):
+        return sqlite
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - a tenth of a second to load
 
     return postgresql
 
