@@ -175,7 +175,11 @@ class Listener:
 
 
 async def _next_message(reader: asyncio.StreamReader) -> bytes | None:
-    """Content of the next frame, or None at the end of the connection."""
+    """Content of the next frame, or None at the end of the connection.
+
+    A frame that begins within another is a new one: its sender gave the other up half-way. What
+    there was of it is dropped and not acknowledged; joined, the two would tell of two patients.
+    """
     try:
         await reader.readuntil(BEGIN)  # whatever stands between frames is none
         framed = await reader.readuntil(END)
@@ -183,7 +187,7 @@ async def _next_message(reader: asyncio.StreamReader) -> bytes | None:
         if error.partial:
             raise
         return None
-    return framed.removesuffix(END)
+    return framed.removesuffix(END).rpartition(BEGIN)[2]
 
 
 def tls_context(certificate: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:
