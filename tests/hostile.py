@@ -82,7 +82,7 @@ def altered(draw, good):
         target = at(told, steps)
         kind = draw(st.sampled_from(["replace", "replace", "lose", "rename", "double", "move"]))
         if kind == "replace":
-            target[last] = draw(anything)
+            target[last] = copy.deepcopy(draw(anything))  # lists of ours stay as they are
         elif kind == "lose":
             del target[last]
         elif kind == "rename" and isinstance(target, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -163,12 +164,16 @@ def read_shards(shards: list[Path], book: Codebook) -> Iterator[Rows]:
 def _table(path: Path, wanted: list[str]) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
-            there = set(file.schema_arrow.names)
+            there = Counter(file.schema_arrow.names)
             table = file.read(columns=[name for name in wanted if name in there])
         table.validate(full=True)  # damage that Parquet does not notice, such as broken text
     except (pa.ArrowException, OSError, ValueError) as error:
         msg = f"{path.name}: Parquet expected, cannot be read ({type(error).__name__})"
         raise BadInput(msg) from error
+    twice = [name for name in wanted if there[name] > 1]
+    if twice:
+        msg = f"{path.name}: columns {', '.join(twice)} once expected, found more"
+        raise BadInput(msg)
     return table
 
 
