@@ -26,6 +26,7 @@ LAST_YEAR: Final = 2199
 MOST_FAULTS: Final = 20
 _YEARS: Final = f"a moment from {FIRST_YEAR} to {LAST_YEAR} expected"
 _ANOTHER: Final = "another value expected"
+_NO_JSON: Final = Fault("#", "well-formed JSON in UTF-8 expected")
 _NO_CONTROLS: Final = "text without control characters expected"
 
 Read = TypeVar("Read")
@@ -133,7 +134,7 @@ def decode_strictly(body: bytes, decode: Callable[[bytes], Read]) -> Read:
     except msgspec.ValidationError as error:
         raise Problem(422, faults=[_fault(str(error))]) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(422, faults=[Fault("#", "well-formed JSON in UTF-8 expected")]) from None
+        raise Problem(422, faults=[_NO_JSON]) from None
 
 
 # ---- what the decoder found ----------------------------------------------------------------------
@@ -190,6 +191,8 @@ def _refuse_repeats(body: bytes) -> None:
     except _RepeatedKey:
         fault = Fault("#", "every key once in its object expected, found one repeated")
         raise Problem(422, faults=[fault]) from None
+    except ValueError:  # in a field that the decoder passed by: broken text, a number without end
+        raise Problem(422, faults=[_NO_JSON]) from None
 
 
 class _RepeatedKey(ValueError):

@@ -105,6 +105,8 @@ def _whole(library: Library, name: str) -> str:
 def _unused(encounter: Any) -> str | None:
     if encounter.status not in _HERE | _NOT_HERE:
         raise BadInput("Encounter.status: a status of FHIR R4 expected, found another word")
+    if encounter.class_fhir is None:  # the library lets null pass
+        raise BadInput("Encounter.class: an element that FHIR R4 requires expected")
     code = encounter.class_fhir.code or ""
     if code not in INPATIENT:
         return f"class {code}" if code in _OTHER_CLASSES else "another class"

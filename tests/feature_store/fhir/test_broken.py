@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_store.errors import HomewardError
+from feature_store.errors import BadInput, HomewardError
 from feature_store.fhir import events_of
 from feature_store.identity import Identity
 from feature_store.spells import find_spells
@@ -79,3 +79,12 @@ def told_by(bundle):
         return str(events_of(bundle, IDENTITY)[1])
     except HomewardError as error:
         return f"{error} {error.__cause__}"
+
+
+def test_an_encounter_whose_class_is_null_is_refused_like_one_without(stay, bundle_of):
+    for change in ({"class": None}, {}):
+        resources = deepcopy(stay)
+        del resources[1]["class"]
+        resources[1] |= change
+        with pytest.raises(BadInput, match=r"Encounter\S*: an element that FHIR R4 requires"):
+            events_of(bundle_of(resources), IDENTITY)

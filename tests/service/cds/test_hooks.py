@@ -261,3 +261,12 @@ def test_feedback_that_cannot_be_read_keeps_nothing(hub, record):
         422,
     )
     assert feedback_of(hub, card.uuid) == []
+
+
+@pytest.mark.parametrize("more", [b'"\x80": 1', b'"x": "\xff"', b'"x": ' + b"9" * 5000])
+def test_a_field_that_is_not_read_may_hold_what_is_no_json(hub, record, more):
+    (card,) = record.read_cards(hub.post(record.service, json=record.call("SA1")))
+    told = b'{"feedback": [{"card": "%s", "outcome": "accepted", %s}]}' % (card.uuid.encode(), more)
+    headers = {"Content-Type": "application/json"}
+    assert outcome(hub.post(f"{record.service}/feedback", content=told, headers=headers), 422)
+    assert feedback_of(hub, card.uuid) == []
