@@ -166,7 +166,7 @@ class Settings:
     )
     adt_test: bool = field(
         default=False,
-        metadata=about("Whether ADT of test patients is taken", "yes or no", yes_or_no),
+        metadata=about("Whether test patients are taken (9-range)", "yes or no", yes_or_no),
     )
     adt_codebook: Path | None = field(
         default=None,
@@ -236,6 +236,11 @@ class Settings:
     def is_guarded(self) -> bool:
         """Whether callers need a key or a token."""
         return self.api_keys_file is not None or self.token_issuer is not None
+
+    @property
+    def takes_tests(self) -> bool:
+        """Whether test patients may be scored: where it was said, or on a service without keys."""
+        return self.adt_test or not self.is_guarded
 
     @property
     def token_trust(self) -> tuple[str, str, str] | None:

@@ -16,6 +16,7 @@ from feature_store.errors import BadInput
 from feature_store.events import Events
 from feature_store.fhir.bundle import events_of
 from feature_store.fhir.codes import NHS_NUMBER
+from feature_store.fhir.people import TEST_PATIENT
 from feature_store.identity import Identity, NhsNumber, nhs_number_kind
 from feature_store.manifest import Clock, Manifest
 from feature_store.spells import Spells, find_spells
@@ -56,7 +57,8 @@ def ingest_fhir(
     Raises
     ------
     BadInput
-        ``out`` exists, a source cannot be read, what :func:`events_of` refuses, no spell, or
+        ``out`` exists, a source cannot be read, what :func:`events_of` refuses, test patients among
+        others, no spell, or
         something after ``now`` or ``observed_until``. Nothing is stored.
     """
     with fresh_folder(out) as folder:
@@ -69,9 +71,13 @@ def ingest_fhir(
         spells = find_spells(events)
         if not len(spells):
             raise BadInput("FHIR: at least one inpatient Encounter expected, found none")
+        tests = _are_tests(entries)
+        if any(tests) and not all(tests):
+            msg = f"{TEST_PATIENT} among others; leave them out of the export"
+            raise BadInput(msg)
         manifest = Manifest(
             source=", ".join(sorted(path.name for path in sources)),
-            synthetic=_invented(entries),
+            synthetic=all(tests),
             clock=Clock.EXACT,
             start=to_moment(int(spells.start.min())).isoformat(),
             observed_until=to_moment(_until(events, now, observed_until)).isoformat(),
@@ -81,10 +87,10 @@ def ingest_fhir(
         return write_dataset(folder, iter([to_table(events)]), manifest)
 
 
-def _invented(entries: Sequence[Any]) -> bool:
-    """Whether every patient has an NHS number that is never issued to a person."""
+def _are_tests(entries: Sequence[Any]) -> list[bool]:
+    """Of each patient, whether the NHS number is one that is never issued to a person."""
     patients = [one["resource"] for one in entries if one["resource"]["resourceType"] == "Patient"]
-    return all(
+    return [
         any(
             isinstance(one, dict)
             and one.get("system") == NHS_NUMBER
@@ -92,7 +98,7 @@ def _invented(entries: Sequence[Any]) -> bool:
             for one in patient.get("identifier") or []
         )
         for patient in patients
-    )
+    ]
 
 
 def _until(events: Events, now: int, said: datetime | None) -> int:

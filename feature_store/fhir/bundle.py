@@ -61,7 +61,7 @@ class Reading:
         return list(dict.fromkeys(found))
 
 
-def read_bundle(bundle: Mapping[str, Any], identity: Identity) -> Reading:
+def read_bundle(bundle: Mapping[str, Any], identity: Identity, *, tests: bool = True) -> Reading:
     """Read a bundle.
 
     Parameters
@@ -70,15 +70,18 @@ def read_bundle(bundle: Mapping[str, Any], identity: Identity) -> Reading:
         A FHIR R4 Bundle as read from JSON, of any type; what it refers to is in it.
     identity : Identity
         Turns identifiers into pseudonyms.
+    tests : bool
+        Whether test patients (NHS numbers of the 9-range) are taken.
 
     Raises
     ------
     BadInput
-        Not a bundle of FHIR R4, a wrong or dangling reference, a period that ends before it starts,
-        an absurd year: resource type, element path and what was expected, never a value.
+        Not a bundle of FHIR R4, a test patient where none is taken, a wrong or dangling reference,
+        a period that ends before it starts, an absurd year: resource type, element path and what
+        was expected, never a value.
     """
     library, rows = library_of(bundle), list[Row]()
-    people = tell_people(library, identity, rows)
+    people = tell_people(library, identity, rows, tests=tests)
     stays, owners = tell_stays(library, people, identity)
     for stay in unique(stays.values()):
         rows.extend(tell_stay(stay, library))

@@ -17,6 +17,7 @@ from feature_store.fhir.moments import check_year
 from feature_store.fhir.row import Row
 from feature_store.identity import Identity, NhsNumber, nhs_number_kind
 
+TEST_PATIENT: Final = "Patient.identifier: a patient expected, found a test NHS number (9-range)"
 _SEX: Final = MappingProxyType({"male": "1", "female": "2", "other": "9"})
 
 
@@ -36,19 +37,23 @@ class Person:
     born: date | None
 
 
-def tell_people(library: Library, identity: Identity, rows: list[Row]) -> dict[str, Person]:
+def tell_people(
+    library: Library, identity: Identity, rows: list[Row], *, tests: bool
+) -> dict[str, Person]:
     """Patients by the name of their resource; their facts are added to the rows.
 
     Raises
     ------
     BadInput
-        An NHS number that is none, or one identifier with two dates of birth.
+        An NHS number that is none, one of the 9-range unless ``tests``, or one identifier with two
+        dates of birth.
     """
     people: dict[str, Person] = {}
     born: dict[int, date] = {}
     facts: set[Row] = set()
     for name, patient in library.of("Patient"):
-        person = Person(identity.subject(_identifier(name, patient)), _born(patient, library))
+        subject = identity.subject(_identifier(name, patient, tests=tests))
+        person = Person(subject, _born(patient, library))
         if person.born is not None and born.setdefault(person.subject, person.born) != person.born:
             raise BadInput(
                 "Patient.birthDate: one date for one identifier expected, found two patients under "
@@ -60,9 +65,12 @@ def tell_people(library: Library, identity: Identity, rows: list[Row]) -> dict[s
     return people
 
 
-def _identifier(name: str, patient: Any) -> str:
+def _identifier(name: str, patient: Any, *, tests: bool) -> str:
     numbers = nhs_numbers(patient)
-    if any(nhs_number_kind(number) is NhsNumber.INVALID for number in numbers):
+    kinds = {nhs_number_kind(number) for number in numbers}
+    if NhsNumber.TEST in kinds and not tests:
+        raise BadInput(TEST_PATIENT)
+    if NhsNumber.INVALID in kinds:
         raise BadInput(
             "Patient.identifier.value: an NHS number, ten digits of which the last checks the "
             "others, expected; found something else"

@@ -112,7 +112,15 @@ class Hooks:
         )
         live, model = self._desk.live, model_of(self._parts)
         identity = Identity(live.secret)
-        work = partial(score_bundle, bundle, model, asker, identity, at=live.now())
+        work = partial(
+            score_bundle,
+            bundle,
+            model,
+            asker,
+            identity,
+            at=live.now(),
+            tests=self._parts.settings.takes_tests,
+        )
         scored = await asyncio.to_thread(work)
         wanted = f"Encounter/{context.encounter}"
         for stay, word, row in zip(scored.stays, scored.words, scored.rows, strict=True):

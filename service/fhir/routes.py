@@ -119,8 +119,11 @@ class _Asked:
         at = now if wanted.at is None else wanted.at
         identity = Identity(self._live.secret)
 
+        tests = self._parts.settings.takes_tests
+
         def work() -> ScoredBundle:
-            scored = score_bundle(read_resources(body), model, asker, identity, at=at)
+            sent = read_resources(body)
+            scored = score_bundle(sent, model, asker, identity, at=at, tests=tests)
             if not scored.stays:
                 raise Problem(422, NO_STAY)
             return scored

@@ -129,7 +129,13 @@ def read_nested(body: bytes, decode: Callable[[bytes], Read]) -> Read:
 
 
 def score_bundle(
-    bundle: Mapping[str, Any], model: ServedModel, asker: Asker, identity: Identity, *, at: int
+    bundle: Mapping[str, Any],
+    model: ServedModel,
+    asker: Asker,
+    identity: Identity,
+    *,
+    at: int,
+    tests: bool,
 ) -> ScoredBundle:
     """Score every inpatient encounter of a bundle, as it was known at a moment.
 
@@ -141,13 +147,15 @@ def score_bundle(
     identity : Identity
     at : int
         UTC microseconds.
+    tests : bool
+        Whether test patients (NHS numbers of the 9-range) are taken.
 
     Raises
     ------
     Problem
         422: the bundle cannot be read; the element and what was expected there, never a value.
     """
-    reading = _read(bundle, identity)
+    reading = _read(bundle, identity, tests=tests)
     events = reading.events
     known = events.take(events.visible_at <= at)
     places = _places(known)
@@ -175,9 +183,9 @@ def _pairs(scored: Scored) -> Iterable[tuple[Score | RefusedSpell, AuditRow]]:
     return zip(scored.words, scored.rows, strict=True)
 
 
-def _read(bundle: Mapping[str, Any], identity: Identity) -> Reading:
+def _read(bundle: Mapping[str, Any], identity: Identity, *, tests: bool) -> Reading:
     try:
-        return read_bundle(bundle, identity)
+        return read_bundle(bundle, identity, tests=tests)
     except BadInput as error:  # its text names elements and never a value
         raise Problem(422, str(error)) from None
 

@@ -267,7 +267,7 @@ def test_a_caller_of_some_sites_gets_scores_of_these_alone(
     sha256 = hashlib.sha256(b"hw_ward").hexdigest()
     key = {"name": "ward", "sha256": sha256, "scopes": ["scores"], "sites": ["RXX02"]}
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [key]}))
-    client = make_client(real_model, api_keys_file=tmp_path / "keys.json")
+    client = make_client(real_model, api_keys_file=tmp_path / "keys.json", adt_test=True)
     assert client.post("/fhir/$score", json={}).status_code == 401
     client.headers["Authorization"] = "Bearer hw_ward"
     (told,) = ask(*core.stay(), client=client)
