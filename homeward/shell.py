@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from feature_store.errors import HomewardError
-from service.settings import refuse_unknown
+from service.setting_kinds import refuse_unknown
+from service.settings import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ def shell(show_traceback: bool) -> None:  # noqa: ARG001 - run() acts on it, als
 
     Exit codes: 0 done; 2 bad usage or bad input; 3 refused by a gate or by scope.
     """
-    refuse_unknown(os.environ)
+    refuse_unknown(os.environ, NAMES)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,15 +1,19 @@
-"""Kinds of settings: how the text of a variable becomes a value, or ``ValueError``."""
+"""Kinds of settings: their names, and how the text of one becomes a value, or ``ValueError``."""
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from feature_store.errors import BadInput
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 PREFIX: Final = "HOMEWARD_"
+TEST_PREFIX: Final = "HOMEWARD_TEST_"  # settings of the test suite, which starts real processes
 
 
 def positive(text: str) -> int:
@@ -90,3 +94,31 @@ def variable(name: str) -> str:
     'HOMEWARD_MODEL_URI'
     """
     return PREFIX + name.upper()
+
+
+def refuse_unknown(environment: Mapping[str, str], known: Sequence[str]) -> None:
+    """Stop for any ``HOMEWARD_*`` name that means nothing: a misspelt setting is a silent default.
+
+    >>> refuse_unknown({"HOMEWARD_MODLE_URI": "x"}, ["HOMEWARD_MODEL_URI"])
+    Traceback (most recent call last):
+    feature_store.errors.BadInput: unknown setting HOMEWARD_MODLE_URI
+    (did you mean HOMEWARD_MODEL_URI?)
+
+    Raises
+    ------
+    BadInput
+        Names all unknown settings, each with the nearest known one.
+    """
+    unknown = sorted(
+        name
+        for name in environment
+        if name.startswith(PREFIX) and name not in known and not name.startswith(TEST_PREFIX)
+    )
+    if not unknown:
+        return
+    hints = []
+    for name in unknown:
+        near = difflib.get_close_matches(name, known, n=1)
+        hints.append(f"{name} (did you mean {near[0]}?)" if near else f"{name} (README lists them)")
+    msg = f"unknown setting {', '.join(hints)}"
+    raise BadInput(msg)

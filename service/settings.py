@@ -5,19 +5,16 @@ Secrets come from files; a password in a database's address is the exception, ke
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from feature_store.errors import BadInput
 from service import setting_kinds as kinds
-from service.setting_kinds import PREFIX, about, path, positive, variable, yes_or_no
+from service.setting_kinds import about, path, positive, refuse_unknown, variable, yes_or_no
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-TEST_PREFIX: Final = "HOMEWARD_TEST_"  # settings of the test suite, which starts real processes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +216,7 @@ class Settings:
             An unknown ``HOMEWARD_*`` name, or a value that is not what its setting expects; the
             value itself is not repeated, it may be a secret.
         """
-        refuse_unknown(environment)
+        refuse_unknown(environment, NAMES)
         given: dict[str, Any] = {}
         for entry in fields(cls):
             name = variable(entry.name)
@@ -282,31 +279,3 @@ class Settings:
 
 
 NAMES: Final = tuple(variable(entry.name) for entry in fields(Settings))
-
-
-def refuse_unknown(environment: Mapping[str, str]) -> None:
-    """Stop for any ``HOMEWARD_*`` name that means nothing: a misspelt setting is a silent default.
-
-    >>> refuse_unknown({"HOMEWARD_MODLE_URI": "x"})
-    Traceback (most recent call last):
-    feature_store.errors.BadInput: unknown setting HOMEWARD_MODLE_URI
-    (did you mean HOMEWARD_MODEL_URI?)
-
-    Raises
-    ------
-    BadInput
-        Names all unknown settings, each with the nearest known one.
-    """
-    unknown = sorted(
-        name
-        for name in environment
-        if name.startswith(PREFIX) and name not in NAMES and not name.startswith(TEST_PREFIX)
-    )
-    if not unknown:
-        return
-    hints = []
-    for name in unknown:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hints.append(f"{name} (did you mean {near[0]}?)" if near else f"{name} (README lists them)")
-    msg = f"unknown setting {', '.join(hints)}"
-    raise BadInput(msg)

@@ -1,8 +1,6 @@
 """What goes into the live store stays, once; what was known at a moment comes out."""
 
 import math
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import fields, replace
 from itertools import count
@@ -18,7 +16,7 @@ from feature_store.compute import compute_features
 from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput
 from feature_store.events import COLUMNS, NO_SPELL, NO_TIME, Events, concatenate
-from feature_store.live import Appended, StoreUnavailable, open_store
+from feature_store.live import Appended, open_store
 from feature_store.live.database import reading
 from feature_store.live.export import Origin, read_past, write_live_dataset
 from feature_store.live.schema import EVENTS, SPELLS
@@ -438,31 +436,7 @@ def test_more_patients_than_a_query_takes_at_once(sqlite_store):
     assert (len(found), len(snapshots)) == (size, size)
 
 
-# ---- what must not happen ------------------------------------------------------------------------
-
-
-def test_a_database_that_is_away_is_told_without_its_address():
-    with pytest.raises(StoreUnavailable, match="cannot be used now") as failure:
-        open_store("postgresql://nurse:hunter2@127.0.0.1:1/live")
-    assert "hunter2" not in str(failure.value)
-
-
-@pytest.mark.parametrize("url", ["", "live.db", "mysql://x/y", "sqlite://", "sqlite:///:memory:"])
-def test_another_kind_of_address_is_refused_without_being_repeated(url):
-    with pytest.raises(BadInput, match="expected") as refusal:
-        open_store(url)
-    assert not url or url not in str(refusal.value).replace("sqlite:///PATH", "")
-
-
-def test_the_service_loads_migrations_and_messages_only_when_there_are_any():
-    program = (
-        "import sys, service.app, models.bundle, feature_store.compute, feature_store.identity\n"
-        "print(*{'alembic', 'hl7', 'nhs_number'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == []
+# ---- the file ------------------------------------------------------------------------------------
 
 
 def test_an_unopened_store_and_a_closed_one_share_the_file(tmp_path):
