@@ -222,6 +222,35 @@ def test_a_batch_of_one_is_its_row_in_a_big_batch(seed):
         assert_same(together[row], compute_features(own, alone, EVERY)[0])
 
 
+def test_a_batch_of_one_is_its_row_in_a_batch_of_a_million():
+    """Also if the million are asked in another order."""
+    rng = np.random.default_rng(0)
+    size, patients, moments = 600_000, 40_000, 1_000_000
+    time = START + rng.integers(-30 * 24, 30 * 24, size) * HOUR
+    subject = rng.integers(0, patients, size)
+    events = Events(
+        subject_id=subject,
+        time=time,
+        code=rng.integers(0, len(CODES), size).astype(np.int32),
+        numeric_value=np.where(rng.random(size) < 0.1, np.nan, rng.normal(9, 3, size)).astype("f4"),
+        spell_id=np.where(rng.random(size) < 0.5, subject, NO_SPELL),
+        recorded_at=time + rng.integers(0, 48, size) * HOUR,
+        codes=tuple(sorted(CODES)),
+    ).in_order()
+    whose = rng.integers(0, patients, moments)
+    now = START + rng.integers(0, 30 * 24 * 60, moments) * (HOUR // 60)
+    asked = Snapshots(whose, whose.copy(), np.full(moments, START), now)
+    features = EVERY.take(list(range(0, len(EVERY), 6)))  # each column is 8 MB
+    together = compute_features(events, asked, features)
+    order = rng.permutation(moments)
+    assert_same(compute_features(events, asked.take(order), features), together[order])
+    for row in rng.integers(0, moments, 500).tolist():
+        first, end = np.searchsorted(events.subject_id, [whose[row], whose[row] + 1])
+        own = events.take(np.arange(first, end))
+        alone = compute_features(own, asked.take(np.array([row])), features)
+        assert_same(together[row], alone[0])
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_windows_that_all_end_give_what_they_give_beside_endless_ones(seed):
     """The kernel does not walk what no window can reach."""
