@@ -19,7 +19,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from benchmarks.engines.history import EVENTS_A_PATIENT, write_history
 from benchmarks.engines.windows import FEATURES, SAID_BY_FEAST
 from benchmarks.feast_environment import FeastMissing, feast_python
 from benchmarks.homeward_command import environment
+from benchmarks.one_patient import add_sets, timed
 from benchmarks.processes import spend
 from benchmarks.report import Report, options
 
@@ -49,8 +49,6 @@ MOST_EVENTS_PANDAS: Final = 20_000_000
 """Here pandas needs 3 GiB, and it grows with the events."""
 
 ONE_PATIENT_EVENTS: Final = 300
-_REPEATS: Final = 20
-"""Of one patient between two looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _add(report, f"Memory to matrix: {len(FEATURES)} features, {size}", memory, {})
         turns = 3 if chosen.quick else 30
         _one_patient(report, list(own), folder / "one", chosen.threads, turns=turns)
+        add_sets(report, events=ONE_PATIENT_EVENTS, turns=turns)
     report.close(chosen.out)
     return 0
 
@@ -208,10 +207,7 @@ def _one_patient(
     taken: dict[str, list[float]] = {name: [] for name in engines}
     for _ in range(turns):
         for name, compute in computes.items():
-            begun = time.process_time()
-            for _ in range(_REPEATS):
-                compute()
-            taken[name].append((time.process_time() - begun) / _REPEATS)
+            taken[name] += timed(compute, 1)
     medians = {name: statistics.median(several) for name, several in taken.items()}
     rows = [
         [ENGINES[name], f"{1000 * seconds:.3f}", f"{seconds / medians['homeward']:.0f}"]

@@ -134,14 +134,16 @@ class Registry:
 
 
 @contextmanager
-def served(var: Path, database: str, registry: Registry, workers: int) -> Iterator[str]:
-    """Address of a service that is ready."""
+def served(
+    var: Path, database: str, registry: Registry, workers: int, *, list_seconds: int = 1
+) -> Iterator[str]:
+    """Address of a service that is ready; a list is scored again after so many seconds."""
     environment = os.environ | {
         "HOMEWARD_VAR": str(var),
         "HOMEWARD_DATABASE_URL": database,
         "HOMEWARD_MLFLOW_TRACKING_URI": f"http://127.0.0.1:{registry.http.server_port}",
         "HOMEWARD_MODEL_CHECK_SECONDS": "1",
-        "HOMEWARD_WORKLIST_SECONDS": "1",
+        "HOMEWARD_WORKLIST_SECONDS": str(list_seconds),
         "HOMEWARD_CLOCK": "data",
         "HOMEWARD_LOG_LEVEL": "warning",
     }

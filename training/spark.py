@@ -14,9 +14,8 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +29,7 @@ from feature_store.compute import compute_features
 from feature_store.dataset import Dataset, read_shard
 from feature_store.definitions import FeatureSet
 from feature_store.errors import BadInput, HomewardError
-from feature_store.events import Events, Int64
+from feature_store.events import Events
 from feature_store.snapshots import Snapshots
 from models.bundle import Bundle, load_bundle, save_bundle
 from models.judging.estimate import Float64
@@ -47,11 +46,14 @@ KEYS: Final = pa.schema(
 
 DAYS_SO_FAR: Final = "days_so_far"
 
-_ASKED: Final = pa.schema(
-    [(name, pa.int64()) for name in ("shard", "row", *map(attrgetter("name"), fields(Snapshots)))]
+_ANSWERS: Final = pa.schema(
+    [(name, pa.int64()) for name in ("shard", "row", "bytes")] + [("features", pa.binary())]
 )
-_ANSWERS: Final = pa.schema([("shard", pa.int64()), ("row", pa.int64()), ("features", pa.binary())])
-"""Features as the bytes of their doubles: hundreds of columns would be turned about twice."""
+"""Features of some thousand snapshots as the packed bytes of their doubles: as columns they would
+be turned about twice, as plain bytes they fill the Java heap."""
+
+_PACKING: Final = pa.Codec("zstd", compression_level=1)
+_ROWS_PACKED: Final = 8192
 
 _SHARDS_A_CORE: Final = 4
 """Shards in one job, by core: enough to keep all busy to its end."""
@@ -159,8 +161,8 @@ def spark_features(
 ) -> Iterator[Float64]:
     """Features of each shard's snapshots; an engine of ``training.survey``.
 
-    The snapshots travel to where their shard is read, the features come back a few shards at a
-    time: what this process holds of them is what its caller keeps.
+    The snapshots travel to where their shard is read, the features come back packed, a few shards
+    at a time: what this process holds of them is what its caller keeps.
 
     Raises
     ------
@@ -170,47 +172,45 @@ def spark_features(
         Spark failed; its own log says more.
     """
     paths = [str(path.resolve()) for path in dataset.shards]
-
-    def work(asked: pa.Table) -> pa.Table:  # a plain function: Spark reads its annotations
-        return _features_asked(asked, paths, feature_set)
-
     at_once = _SHARDS_A_CORE * session.sparkContext.defaultParallelism
     for first in range(0, len(asked), at_once):
         some = asked[first : first + at_once]
-        sent = session.createDataFrame(_asked_table(some, first))
-        parted = sent.repartition(len(some), "shard").groupBy("shard")
-        found = _collect(parted.applyInArrow(work, from_arrow_schema(_ANSWERS)), _ANSWERS)
-        yield from _matrices(found, some, first, len(feature_set))
+        pairs = list(zip(paths[first : first + at_once], some, strict=True))
+        task = partial(_answer, pairs=pairs, feature_set=feature_set)
+        numbers = session.range(0, len(pairs), 1, len(pairs))
+        found = _collect(numbers.mapInArrow(task, from_arrow_schema(_ANSWERS)), _ANSWERS)
+        yield from _matrices(found, some, len(feature_set))
 
 
-def _asked_table(asked: Sequence[Snapshots], first: int) -> pa.Table:
-    """Snapshots of several shards, each with its shard and its place there."""
-    columns: dict[str, list[Int64]] = {name: [] for name in _ASKED.names}
-    for shard, snapshots in enumerate(asked, start=first):
-        columns["shard"].append(np.full(len(snapshots), shard))
-        columns["row"].append(np.arange(len(snapshots)))
-        for entry in fields(Snapshots):
-            columns[entry.name].append(getattr(snapshots, entry.name))
-    return pa.table({name: np.concatenate(parts) for name, parts in columns.items()}, _ASKED)
+def _answer(
+    batches: Iterator[pa.RecordBatch],
+    *,
+    pairs: list[tuple[str, Snapshots]],
+    feature_set: FeatureSet,
+) -> Iterator[pa.RecordBatch]:
+    """Rows of ``_ANSWERS`` for the snapshots of a shard, on a worker."""
+    for batch in batches:
+        for shard in batch.column(0).to_pylist():
+            path, asked = pairs[shard]
+            events = read_shard(Path(path), feature_set, past=True)
+            matrix = compute_features(events, asked, feature_set)
+            for row in range(0, len(asked), _ROWS_PACKED):
+                held = matrix[row : row + _ROWS_PACKED].astype("<f8", copy=False).tobytes()
+                yield pa.RecordBatch.from_arrays(
+                    [[shard], [row], [len(held)], [_PACKING.compress(held, asbytes=True)]],
+                    schema=_ANSWERS,
+                )
 
 
-def _features_asked(asked: pa.Table, paths: list[str], feature_set: FeatureSet) -> pa.Table:
-    """Rows of ``_ANSWERS`` for the snapshots of one shard, on a worker."""
-    events = read_shard(Path(paths[asked["shard"][0].as_py()]), feature_set, past=True)
-    columns = (asked[entry.name].to_numpy() for entry in fields(Snapshots))
-    matrix = compute_features(events, Snapshots(*columns), feature_set)
-    rows = [row.tobytes() for row in matrix.astype("<f8", copy=False)]
-    return pa.table([asked["shard"], asked["row"], pa.array(rows, pa.binary())], schema=_ANSWERS)
-
-
-def _matrices(
-    found: pa.Table, asked: Sequence[Snapshots], first: int, features: int
-) -> Iterator[Float64]:
+def _matrices(found: pa.Table, asked: Sequence[Snapshots], features: int) -> Iterator[Float64]:
     """Features of each shard, in the order in which its snapshots were sent."""
     shards = found["shard"].to_numpy()
-    for shard, snapshots in enumerate(asked, start=first):
-        own = found.filter(pa.array(shards == shard)).sort_by("row")["features"]
-        held = b"".join(own.to_pylist())
+    for shard, snapshots in enumerate(asked):
+        own = found.filter(pa.array(shards == shard)).sort_by("row")
+        held = b"".join(
+            _PACKING.decompress(packed.as_buffer(), size, asbytes=True)
+            for packed, size in zip(own["features"], own["bytes"].to_pylist(), strict=True)
+        )
         yield np.frombuffer(held, "<f8").reshape(len(snapshots), features)
 
 

@@ -144,12 +144,14 @@ def test_corrected_admissions_are_asked_about_as_known_then_by_both_engines(
 
 
 def test_shards_without_a_question_and_many_jobs_change_nothing(surveyed, trained, monkeypatch):
-    """Two jobs of two shards; of each shard some snapshots, of one none, of one in reverse."""
+    """Two jobs of two shards; of each some snapshots, of one none, of one in reverse, of one very
+    many: more than are packed together."""
     monkeypatch.setattr("training.spark._SHARDS_A_CORE", 1)
     own = trained[2].bundle.model.feature_set
     some = [snapshots.take(np.arange(0, len(snapshots), 7)) for snapshots in local_asked(surveyed)]
     some[1] = some[1].take(np.zeros(0, np.intp))
     some[2] = some[2].take(np.arange(len(some[2]))[::-1])
+    some[3] = some[3].take(np.resize(np.arange(len(some[3])), 20_000))
     local, spark = (list(found.features(some, own)) for found in surveyed)
     for ours, theirs in zip(local, spark, strict=True):
         np.testing.assert_array_equal(theirs, ours)
