@@ -6,24 +6,28 @@ when it was sent (MSH-7): an archive does not say when it was received.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from feature_store.clock import DAY
 from feature_store.dataset import fresh_folder
 from feature_store.errors import BadInput, BadRows
+from feature_store.hl7.ack import Ack
 from feature_store.hl7.door import Feed, process
 from feature_store.hl7.moments import to_utc
 from feature_store.hl7.reading import DELETE, MOST_BYTES, Unreadable, read_message
 from feature_store.identity import Identity
+from feature_store.ingest.rejects import LEADING, check_free, kept_apart
 from feature_store.live.export import Origin, write_live_dataset
 from feature_store.live.store import open_store
 from feature_store.manifest import Manifest
@@ -34,10 +38,11 @@ _EVERY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a message lies; sorts by when it was sent, then by where it lies."""
+    """Where a message lies, and when it was sent; ``number`` counts those of its file from 1."""
 
     sent_at: int
     source: int
+    number: int
     offset: int
     size: int
 
@@ -49,7 +54,7 @@ def ingest_hl7(  # noqa: PLR0913 - a door: what a run can be told
     identity: Identity,
     now: int,
     feed: Feed = Feed(),  # noqa: B008 - frozen
-    skip_rejected: bool = False,
+    reject_file: Path | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Manifest:
     """Turn files of ADT messages into an event dataset.
@@ -68,8 +73,9 @@ def ingest_hl7(  # noqa: PLR0913 - a door: what a run can be told
     feed : Feed
         By default any facility, and no test patients. One that is not live makes a dataset that is
         labelled synthetic.
-    skip_rejected : bool
-        Go on without messages that are refused; they are counted in the manifest.
+    reject_file : Path, optional
+        A new CSV file for messages that are refused, each with its reason; without it one of them
+        stops the run. It holds patients' data as the source does: only its owner can read it.
     progress : callable
         Takes lines for a person.
 
@@ -80,11 +86,18 @@ def ingest_hl7(  # noqa: PLR0913 - a door: what a run can be told
     Raises
     ------
     BadInput
-        ``out`` exists, a source cannot be read, or there is no message or no event in it.
+        ``out`` or ``reject_file`` exists, a source cannot be read, or there is no message or no
+        event in it.
     BadRows
-        Messages were refused and not to be skipped: how many for which reason.
+        Messages were refused and are not to be kept apart: how many for which reason.
     """
-    with fresh_folder(out) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
+    if reject_file is not None:
+        check_free(reject_file)
+    with (
+        ExitStack() as undo,
+        fresh_folder(out) as folder,
+        tempfile.TemporaryDirectory(dir=folder) as scratch,
+    ):
         places = sorted(_places(sources), key=lambda one: (one.sent_at, one.source, one.offset))
         if not places:
             raise BadInput("HL7: messages that begin with MSH expected, found none")
@@ -92,19 +105,19 @@ def ingest_hl7(  # noqa: PLR0913 - a door: what a run can be told
             now, max((one.sent_at for one in places if one.sent_at <= now + DAY), default=now)
         )
         with closing(open_store(f"sqlite:///{scratch}/live.db", durable=False)) as store:
-            outcomes: Counter[str] = Counter()
-            unused: Counter[str] = Counter()
+            became = _Became()
             for number, place in enumerate(places, 1):
                 raw = _read(sources[place.source], place)
                 received_at = min(place.sent_at or last, now)
                 ack = process(raw, store, received_at, identity=identity, feed=feed)
-                outcomes[ack.reason or ack.outcome] += 1
-                unused.update(ack.unused)
+                became.note(place, ack)
                 if number % _EVERY == 0:
                     progress(f"{number:,} of {len(places):,} messages")
-            rejected = _rejected(outcomes)
-            if rejected and not skip_rejected:
-                raise BadRows("HL7", [f"{count} x {why}" for why, count in rejected.items()])
+            if became.refused and reject_file is None:
+                raise BadRows("HL7", became.reasons())
+            if reject_file is not None:
+                write = partial(_write_refused, sources=sources, refused=became.refused)
+                undo.enter_context(kept_apart(reject_file, write))
             return write_live_dataset(
                 store,
                 folder,
@@ -118,19 +131,47 @@ def ingest_hl7(  # noqa: PLR0913 - a door: what a run can be told
                         "codebook_hash": feed.codebook.digest,
                     },
                 ),
-                counts={
-                    "messages": len(places),
-                    "rejected_rows": sum(rejected.values()),
-                    "duplicate_messages": outcomes["duplicate"],
-                    "unused_rows": outcomes["not used"],
-                    **{f"unused: {place}": count for place, count in sorted(unused.items())},
-                },
+                counts={"messages": len(places), **became.counts()},
             )
 
 
-def _rejected(outcomes: Counter[str]) -> dict[str, int]:
-    fine = {"accepted", "duplicate", "not used"}
-    return {why: count for why, count in outcomes.most_common() if why not in fine}
+@dataclass(slots=True)
+class _Became:
+    """What became of the messages."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    unused: Counter[str] = field(default_factory=Counter)
+    refused: dict[_Place, str] = field(default_factory=dict)
+
+    def note(self, place: _Place, ack: Ack) -> None:
+        self.outcomes[ack.outcome] += 1
+        self.unused.update(ack.unused)
+        if ack.outcome == "rejected":
+            self.refused[place] = ack.reason
+
+    def reasons(self) -> list[str]:
+        """How many were refused for which reason."""
+        reasons = Counter(self.refused.values()).most_common()
+        return [f"{count} x {why}" for why, count in reasons]
+
+    def counts(self) -> dict[str, int]:
+        """For the manifest; a refused message is no spell that was rejected: nobody can say."""
+        return {
+            "rejected_rows": len(self.refused),
+            "duplicate_messages": self.outcomes["duplicate"],
+            "unused_rows": self.outcomes["not used"],
+            **{f"unused: {place}": count for place, count in sorted(self.unused.items())},
+        }
+
+
+def _write_refused(file: TextIO, *, sources: Sequence[Path], refused: dict[_Place, str]) -> None:
+    """Refused messages by file and place in it, with the columns that refused rows begin with."""
+    writer = csv.writer(file)
+    writer.writerow(LEADING)
+    for place in sorted(refused, key=lambda one: (one.source, one.offset)):
+        text = _read(sources[place.source], place).decode(errors="backslashreplace")
+        row = sources[place.source].name, place.number, refused[place], text.strip("\x0b\x1c\r\n")
+        writer.writerow(row)
 
 
 def _places(sources: Sequence[Path]) -> Iterator[_Place]:
@@ -142,8 +183,8 @@ def _places(sources: Sequence[Path]) -> Iterator[_Place]:
             msg = f"{path.name}: a file of HL7 messages expected ({type(error).__name__})"
             raise BadInput(msg) from error
         starts = [found.start() for found in _START.finditer(data)]
-        for start, end in pairwise([*starts, len(data)]):
-            yield _Place(_sent_at(data[start:end]), number, start, end - start)
+        for place, (start, end) in enumerate(pairwise([*starts, len(data)]), 1):
+            yield _Place(_sent_at(data[start:end]), number, place, start, end - start)
 
 
 def _sent_at(raw: bytes) -> int:

@@ -19,7 +19,7 @@ from feature_store.ingest.sources import Kind
 from feature_store.ingest.text_stream import FOREIGN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -50,16 +50,14 @@ def check_free(path: Path) -> None:
 
 
 @contextmanager
-def kept_apart(
-    path: Path, tables: Mapping[str, Sequence[Source]], faults: Faults
-) -> Iterator[None]:
-    """Write the rejected rows, and take them back if what follows fails."""
+def kept_apart(path: Path, write: Callable[[TextIO], None]) -> Iterator[None]:
+    """Write what was rejected, and take it back if what follows fails."""
     # mkstemp: mode 0600 from the first byte on, never readable by others, not even while written.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     part = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            _write(file, tables, faults)
+            write(file)
         part.replace(path)
         yield
     except BaseException:
@@ -68,7 +66,8 @@ def kept_apart(
         raise
 
 
-def _write(file: TextIO, tables: Mapping[str, Sequence[Source]], faults: Faults) -> None:
+def write_rows(file: TextIO, tables: Mapping[str, Sequence[Source]], faults: Faults) -> None:
+    """Write the rejected rows of tables, each with its reason."""
     sources = [
         source for group in tables.values() for source in group if source.file in faults.files
     ]

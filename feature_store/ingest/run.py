@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from feature_store.ingest.keys import KeyReader
 from feature_store.ingest.mapping_file import read_mapping
 from feature_store.ingest.partitions import Partitions, subject_bounds
 from feature_store.ingest.reading import check_header
-from feature_store.ingest.rejects import check_free, kept_apart
+from feature_store.ingest.rejects import check_free, kept_apart, write_rows
 from feature_store.ingest.sources import match_sources
 from feature_store.ingest.spell_table import SpellTable
 from feature_store.ingest.tables import TableReader, spell_events, table_columns
@@ -113,7 +114,8 @@ def ingest(  # noqa: PLR0913 - a door: what a run can be told
                 settings=_settings(rules, mapping, given=pseudonym_key is not None),
             )
             if reject_file is not None:
-                undo.enter_context(kept_apart(reject_file, tables, faults))
+                write = partial(write_rows, tables=tables, faults=faults)
+                undo.enter_context(kept_apart(reject_file, write))
             shards = partitions.shards(codes)
             return write_dataset(folder, shards, manifest, descriptions=codes.descriptions)
 

@@ -44,8 +44,8 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--reject-file",
     type=_FILE,
-    help="Keep bad rows apart in this new CSV file instead of stopping. It holds rows of the "
-    "source, patients' data included, and only its owner can read it.",
+    help="Keep bad rows, or refused messages, apart in this new CSV file instead of stopping. It "
+    "holds them as they are, patients' data included, and only its owner can read it.",
 )
 @click.option(
     "--observed-until",
@@ -72,16 +72,17 @@ def command(  # noqa: PLR0917 - click hands options over by name
     to another.
     """
     if kind != "table":
-        _refuse(kind, mapping=mapping, reject_file=reject_file)
+        _refuse(kind, mapping=mapping)
         if kind == "hl7v2":
             _refuse(kind, observed_until=observed_until)
-            manifest = _messages(codebook, sources, out)
+            manifest = _messages(codebook, sources, out, reject_file)
         elif kind == "fhir":
-            _refuse(kind, codebook=codebook)
+            _refuse(kind, codebook=codebook, reject_file=reject_file)
             manifest = _bundles(sources, out, _moment(observed_until))
         else:
+            _refuse(kind, reject_file=reject_file)
             manifest = _meds(codebook, sources, out, _moment(observed_until))
-        show(asdict(manifest), _summary(manifest, out, None), as_json=as_json)
+        show(asdict(manifest), _summary(manifest, out, reject_file), as_json=as_json)
         return
     _refuse(kind, codebook=codebook)
     if mapping is None:
@@ -100,7 +101,9 @@ def command(  # noqa: PLR0917 - click hands options over by name
     show(asdict(manifest), _summary(manifest, out, reject_file), as_json=as_json)
 
 
-def _messages(codebook: Path | None, sources: tuple[Path, ...], out: Path) -> Manifest:
+def _messages(
+    codebook: Path | None, sources: tuple[Path, ...], out: Path, reject_file: Path | None
+) -> Manifest:
     import secrets
 
     from feature_store.hl7 import Feed
@@ -118,6 +121,7 @@ def _messages(codebook: Path | None, sources: tuple[Path, ...], out: Path) -> Ma
         identity=identity,
         now=time.time_ns() // 1000,
         feed=feed,
+        reject_file=reject_file,
         progress=reporter(),
     )
 
@@ -198,6 +202,7 @@ def _summary(manifest: Manifest, out: Path, reject_file: Path | None) -> str:
     }
     if reject_file is not None:
         told[f"rows rejected, in {reject_file.name}"] = counts["rejected_rows"]
-        told["spells rejected with them"] = counts["rejected_spells"]
+        if "rejected_spells" in counts:
+            told["spells rejected with them"] = counts["rejected_spells"]
     lines = [f"{number:>13,}  {name}" for name, number in told.items()]
     return "\n".join([f"{out} (clock: {manifest.clock})", *lines])

@@ -117,3 +117,23 @@ def test_settings_of_the_developer_do_not_reach_a_test(run):
         HOMEWARD_DATABASE_URL="postgresql://precious",
     )
     result.assert_outcomes(passed=1)
+
+
+def test_property_tests_look_further_where_it_is_said_so(run):
+    counted = """
+        from hypothesis import given, settings, strategies as st
+
+        seen = []
+
+        @given(st.integers())
+        def test_of_a_hundred(number): seen.append(number)
+
+        @settings(max_examples=5)
+        @given(st.integers())
+        def test_of_five(number): seen.append(number)
+
+        def test_how_many(): assert len(seen) == {expected}
+    """
+    run(counted.replace("{expected}", "105")).assert_outcomes(passed=3)
+    more = {"HOMEWARD_TEST_EXAMPLES": "50"}  # so many at least: never fewer
+    run(counted.replace("{expected}", "150"), **more).assert_outcomes(passed=3)

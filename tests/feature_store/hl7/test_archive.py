@@ -1,5 +1,7 @@
 """An archive of messages becomes a dataset that agrees with the live store to the last bit."""
 
+import csv
+import stat
 from contextlib import closing
 from itertools import count
 
@@ -118,16 +120,27 @@ def test_refused_messages_stop_it_or_are_counted_and_nothing_half_done_is_left(t
     assert "9990000018" not in str(refusal.value)
     assert [path.name for path in tmp_path.iterdir()] == ["a.hl7"]
     manifest = ingest_hl7(
-        [tmp_path / "a.hl7"], tmp_path / "events", identity=IDENTITY, now=LATER, skip_rejected=True
+        [tmp_path / "a.hl7"],
+        tmp_path / "events",
+        identity=IDENTITY,
+        now=LATER,
+        reject_file=tmp_path / "bad.csv",
     )
     assert (manifest.counts["spells"], manifest.counts["rejected_rows"]) == (1, 2)
+    assert stat.S_IMODE((tmp_path / "bad.csv").stat().st_mode) == 0o600
+    with (tmp_path / "bad.csv").open(newline="") as file:
+        first, last = csv.DictReader(file)
+    assert (first["homeward_file"], first["homeward_row"]) == ("a.hl7", "2")
+    assert "test NHS number" in first["homeward_reason"]
+    assert first["homeward_unread"].encode() == bad.rstrip(b"\r")
+    assert (last["homeward_row"], last["homeward_unread"]) == ("3", "MSH|truncated")
     test_feed = ingest_hl7(
         [tmp_path / "a.hl7"],
         tmp_path / "test",
         identity=IDENTITY,
         now=LATER,
         feed=Feed(live=False),
-        skip_rejected=True,
+        reject_file=tmp_path / "worse.csv",
     )
     assert (test_feed.synthetic, manifest.synthetic) == (True, False)
 
@@ -141,7 +154,11 @@ def test_a_message_of_a_year_to_come_is_refused_and_does_not_keep_stays_open_unt
     with pytest.raises(BadRows, match="1 x MSH-7: a time from 1990 to now"):
         ingest_hl7([tmp_path / "a.hl7"], tmp_path / "out", identity=IDENTITY, now=LATER)
     manifest = ingest_hl7(
-        [tmp_path / "a.hl7"], tmp_path / "out", identity=IDENTITY, now=LATER, skip_rejected=True
+        [tmp_path / "a.hl7"],
+        tmp_path / "out",
+        identity=IDENTITY,
+        now=LATER,
+        reject_file=tmp_path / "bad.csv",
     )
     assert manifest.until == NOW
     assert manifest.counts["open_spells"] == 1
@@ -168,6 +185,28 @@ def test_the_command_ingests_messages(tmp_path, make_adt, capsys):
     assert run([*told, str(tmp_path / "a.hl7")]) == 0
     assert "6  spells" in capsys.readouterr().out
     assert len(find_spells(open_dataset(tmp_path / "events").read())) == 6
+
+
+def test_the_command_keeps_refused_messages_apart(tmp_path, make_adt, capsys):
+    from homeward.shell import run
+
+    sound = b"".join(trust(make_adt, np.random.default_rng(2)))
+    (tmp_path / "a.hl7").write_bytes(sound + b"MSH|truncated\rMSH|truncated")
+    told = ["ingest", "--format", "hl7v2", str(tmp_path / "a.hl7"), "--out", str(tmp_path / "out")]
+    assert run(told) == 2
+    assert "2 x an HL7 v2 message beginning with MSH expected" in capsys.readouterr().err
+    assert run([*told, "--reject-file", str(tmp_path / "bad.csv")]) == 0
+    assert "2  rows rejected, in bad.csv" in capsys.readouterr().out
+    assert run([*told, "--reject-file", str(tmp_path / "bad.csv")]) == 2
+    assert "bad.csv: a new file expected" in capsys.readouterr().err
+
+
+def test_where_nothing_can_be_stored_no_rejects_are_kept_either(tmp_path):
+    (tmp_path / "a.hl7").write_bytes(b"MSH|truncated")
+    out, bad = tmp_path / "out", tmp_path / "bad.csv"
+    with pytest.raises(BadInput, match="at least one spell expected"):
+        ingest_hl7([tmp_path / "a.hl7"], out, identity=IDENTITY, now=LATER, reject_file=bad)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.hl7"]
 
 
 def test_the_command_refuses_options_that_mean_nothing_for_messages(tmp_path, capsys):
