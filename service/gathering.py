@@ -1,21 +1,31 @@
 """What is asked in one turn of the event loop is answered in one pass: the busier, the cheaper.
 
 Reading, features and trees cost a good deal a pass and little a spell more. Who asks alone is
-answered at once, alone. Where several came together the last time, others are on their way while
-answers are sent: then one turn more is waited, which takes microseconds.
+answered at once, alone. While answers of the last pass are being put on the record and sent, who
+comes waits for them to leave, and a moment more, at most some tenths of a millisecond: the one
+processor that would answer them is busy anyway, and the next pass takes in all who came meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from service.answering import Answered, answer_alone, answer_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.answering import Asker, ServedModel
+
+LINGER_TURNS: Final = 6
+"""Of the event loop, some microseconds each: in so many whoever was just answered may ask again."""
+
+MOST_TURNS: Final = 20
+"""That a pass waits in all: the record may take longer, or somebody may not read an answer."""
 
 MOST_BYTES: Final = 64 * 1024
 """Of bodies in one pass, beyond the first: nothing else is answered while it lasts."""
@@ -49,11 +59,21 @@ class _Waiting:
 
 
 class Gathering:
-    """Requests of one event loop that wait for their turn to end."""
+    """Requests of one event loop that wait for the pass which answers them."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
-        self._pressed = self._waited = False
+        self._under_way = 0  # those that wait, and those answered and not yet sent
+        self._turns = self._linger = 0
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """While a request is answered, put on the record and sent."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     async def answer(
         self, body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None
@@ -73,14 +93,11 @@ class Gathering:
         return await one.done
 
     def _answer(self) -> None:
-        """Answer those at the front that go together; the others in the next turn."""
-        if self._pressed and not self._waited:
-            self._waited = True
+        """Answer those at the front that go together; the others in a later turn."""
+        if self._may_wait():
             asyncio.get_running_loop().call_soon(self._answer)
             return
-        self._waited = False
         together = self._take()
-        self._pressed = len(together) > 1
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._answer)
         if len(together) == 1:
@@ -100,6 +117,17 @@ class Gathering:
             return
         for one, what in zip(together, told, strict=True):
             one.tell(what)
+
+    def _may_wait(self) -> bool:
+        """Whether more may come soon: answers are still on their way out, or have just left."""
+        if self._under_way > len(self._waiting):
+            self._linger = LINGER_TURNS
+        if not self._linger or self._turns == MOST_TURNS:
+            self._linger = self._turns = 0
+            return False
+        self._linger -= 1
+        self._turns += 1
+        return True
 
     def _take(self) -> list[_Waiting]:
         first = self._waiting.popleft()

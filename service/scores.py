@@ -73,16 +73,17 @@ class Scores:
             pseudonyms=parts.pseudonyms,
             sites=caller.sites,
         )
-        done = await self._answer(body, model, asker, reasons=reasons)
-        await keep_account(parts, done.audit)
-        parts.shadow.offer(body, asker)
-        parts.metrics.answered(done)
-        info.notes = {
-            "scores": len(done.answer.scores),
-            "refused": len(done.answer.refused),
-            "model_version": model.name.version,
-        }
-        await send_body(send, done.body)
+        with self._gathering.under_way():
+            done = await self._answer(body, model, asker, reasons=reasons)
+            await keep_account(parts, done.audit)
+            parts.shadow.offer(body, asker)
+            parts.metrics.answered(done)
+            info.notes = {
+                "scores": len(done.answer.scores),
+                "refused": len(done.answer.refused),
+                "model_version": model.name.version,
+            }
+            await send_body(send, done.body)
 
     async def _answer(
         self, body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None

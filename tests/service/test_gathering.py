@@ -134,22 +134,59 @@ def test_who_goes_away_keeps_nobody_from_an_answer(request_body, fake_model):
     assert [type(one) for one in told] == [Answered, asyncio.CancelledError, Answered]
 
 
-def test_more_come_in_the_turn_that_a_pressed_service_waits(request_body, fake_model):
-    """After a pass of several the next one takes in who comes a turn later; then all goes on."""
+async def ask(gathering, body, model):
+    with gathering.under_way():
+        return await gathering.answer(body, model, asker(), reasons=5)
+
+
+async def in_three_turns(gathering, body, model):
+    tasks = []
+    for _ in range(3):
+        tasks.append(asyncio.create_task(ask(gathering, body, model)))
+        await asyncio.sleep(0)
+    return await asyncio.gather(*tasks)
+
+
+def test_who_comes_while_answers_are_sent_goes_together(request_body, fake_model):
     body = body_of(request_body, "S1", 3)
 
-    async def in_waves():
+    async def pressed():
         gathering = Gathering()
+        with gathering.under_way():  # one that is answered, and not yet sent
+            return await in_three_turns(gathering, body, fake_model)
 
-        def ask():
-            return asyncio.create_task(gathering.answer(body, fake_model, asker(), reasons=5))
+    told = asyncio.run(pressed())  # though that one is never sent: nobody waits for long
+    assert all(isinstance(one, Answered) for one in told)
+    assert [len(snapshots) for _, snapshots, _ in fake_model.score.asked] == [3]
 
-        await asyncio.gather(ask(), ask())
-        first = ask()
-        await asyncio.sleep(0)
-        await asyncio.gather(first, ask())
-        await ask()
-        await ask()
 
-    asyncio.run(in_waves())
-    assert [len(snapshots) for _, snapshots, _ in fake_model.score.asked] == [2, 2, 1, 1]
+def test_who_was_just_answered_may_ask_again_in_time(request_body, fake_model):
+    body = body_of(request_body, "S1", 3)
+
+    async def again():
+        gathering = Gathering()
+        with gathering.under_way():
+            waiting = asyncio.create_task(ask(gathering, body, fake_model))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.gather(waiting, ask(gathering, body, fake_model))
+        await ask(gathering, body, fake_model)  # nothing is under way: at once
+
+    asyncio.run(again())
+    assert [len(snapshots) for _, snapshots, _ in fake_model.score.asked] == [2, 1]
+
+
+def test_who_asks_when_nothing_is_under_way_is_answered_within_a_turn(request_body, fake_model):
+    body = body_of(request_body, "S1", 3)
+
+    async def alone():
+        gathering = Gathering()
+        for _ in range(3):
+            await ask(gathering, body, fake_model)
+            task = asyncio.create_task(ask(gathering, body, fake_model))
+            await asyncio.sleep(0)  # it asks
+            await asyncio.sleep(0)  # it is answered
+            await asyncio.sleep(0)  # it goes on
+            assert task.done()
+
+    asyncio.run(alone())
