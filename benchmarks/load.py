@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -105,7 +104,7 @@ def press(
     seconds : float
     connections : int
     server : int
-        Process id of the leader of its session, for its CPU time.
+        Process id of the first of its processes, for its CPU time.
 
     Raises
     ------
@@ -136,23 +135,32 @@ async def _press(
 
 
 def cpu_seconds(leader: int) -> float:
-    """CPU time so far of a server and of what it started, by the session they share (Linux)."""
-    ticks = sum(sum(map(int, fields[11:13])) for fields in _session(leader))
+    """CPU time so far of a server and of what it started (Linux)."""
+    ticks = sum(sum(map(int, fields[11:13])) for fields in family(leader).values())
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def resident_mib(leader: int) -> float:
     """Resident memory of a server and of what it started (Linux); shared pages count each time."""
-    pages = sum(int(fields[21]) for fields in _session(leader))
+    pages = sum(int(fields[21]) for fields in family(leader).values())
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _session(leader: int) -> Iterator[list[str]]:
-    """Fields of /proc/PID/stat from the state on, of every process of a session."""
+def family(leader: int) -> dict[int, list[str]]:
+    """A process and all that it started, in sessions of their own too.
+
+    Returns
+    -------
+    dict of int to list of str
+        Process id, and the fields of its /proc/PID/stat from the state on.
+    """
+    found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text().rpartition(")")[2].split()
+            found[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
         except OSError:  # it ended meanwhile
             continue
-        if int(fields[3]) == leader:
-            yield fields
+    mine = {leader}
+    while more := {one for one, fields in found.items() if int(fields[1]) in mine} - mine:
+        mine |= more
+    return {one: found[one] for one in mine if one in found}

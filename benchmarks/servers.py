@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from benchmarks.load import Load, press
+from benchmarks.load import Load, family, press
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +151,7 @@ def _serving(  # noqa: PLR0913 - private: what differs between servers
     with (folder / f"{port}.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own servers
             [str(python), *words],
-            env=os.environ | environment,
+            env=os.environ | {"PATH": _path_to(python)} | environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -160,9 +160,19 @@ def _serving(  # noqa: PLR0913 - private: what differs between servers
             _apart(process.pid)
             _wait(process, f"http://127.0.0.1:{port}{ready}")
             yield Server(process, port, time.perf_counter() - began, path)
+        except RuntimeError as error:
+            print(Path(log.name).read_text(errors="replace")[-2000:], file=sys.stderr)
+            raise error from None
         finally:
-            os.killpg(process.pid, signal.SIGTERM)  # some start others
+            for one in family(process.pid):  # some start others
+                with suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGTERM)
             process.wait()
+
+
+def _path_to(python: Path | str) -> str:
+    """Search path that begins beside this Python: some servers start commands by name."""
+    return os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
 
 
 def _apart(server: int) -> None:

@@ -7,10 +7,12 @@ messages end where the right order would have, and every past moment stays as it
 
 Read in this order: ``reading`` (text), ``statement`` (what a message says), ``visit`` and
 ``person`` (what all of them say together), ``derive`` (the difference), ``door`` (one message in,
-one acknowledgement out), ``mllp`` and ``archive`` (where messages come from).
+one acknowledgement out), ``mllp`` and ``archive`` (where messages come from). The other way goes
+``retelling`` (events of made-up patients as messages) by ``writing`` (one message).
 """
 
 from feature_store.hl7.ack import Ack
 from feature_store.hl7.door import Feed, process
+from feature_store.hl7.statement import sent_at_of
 
-__all__ = ["Ack", "Feed", "process"]
+__all__ = ["Ack", "Feed", "process", "sent_at_of"]

@@ -24,8 +24,7 @@ from feature_store.dataset import fresh_folder
 from feature_store.errors import BadInput, BadRows
 from feature_store.hl7.ack import Ack
 from feature_store.hl7.door import Feed, process
-from feature_store.hl7.moments import to_utc
-from feature_store.hl7.reading import DELETE, MOST_BYTES, Unreadable, read_message
+from feature_store.hl7.statement import sent_at_of
 from feature_store.identity import Identity
 from feature_store.ingest.rejects import LEADING, check_free, kept_apart
 from feature_store.live.export import Origin, write_live_dataset
@@ -38,7 +37,7 @@ _EVERY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a message lies, and when it was sent; ``number`` counts those of its file from 1."""
+    """Where a message lies, and when it was sent (0: unsaid); ``number`` counts those of its file from 1."""
 
     sent_at: int
     source: int
@@ -184,21 +183,7 @@ def _places(sources: Sequence[Path]) -> Iterator[_Place]:
             raise BadInput(msg) from error
         starts = [found.start() for found in _START.finditer(data)]
         for place, (start, end) in enumerate(pairwise([*starts, len(data)]), 1):
-            yield _Place(_sent_at(data[start:end]), number, place, start, end - start)
-
-
-def _sent_at(raw: bytes) -> int:
-    """MSH-7, or EVN-2; 0 where neither says: such a message is refused or known by its place."""
-    try:
-        reading = read_message(raw[: MOST_BYTES + 1])
-    except Unreadable:
-        return 0
-    for place in (("MSH", 7), ("EVN", 2)):
-        text = reading.text(*place)
-        moment = None if text in {"", DELETE} else to_utc(text)
-        if moment is not None:
-            return moment
-    return 0
+            yield _Place(sent_at_of(data[start:end]) or 0, number, place, start, end - start)
 
 
 def _read(path: Path, place: _Place) -> bytes:

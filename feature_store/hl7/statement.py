@@ -12,7 +12,13 @@ from feature_store.clock import DAY
 from feature_store.hl7.codebook import FeedCodebook
 from feature_store.hl7.fields import NOT_A_SPELL, PERSON, VISIT, Field
 from feature_store.hl7.moments import to_date, to_utc
-from feature_store.hl7.reading import DELETE, Reading, Unreadable
+from feature_store.hl7.reading import (
+    DELETE,
+    MOST_BYTES,
+    Reading,
+    Unreadable,
+    read_message,
+)
 
 OF_A_VISIT: Final = frozenset(
     {"A01", "A02", "A03", "A06", "A07", "A11", "A12", "A13", "A21", "A22", "A23"}
@@ -25,7 +31,7 @@ USED: Final = OF_A_VISIT | MERGES | MOVES | {"A04", "A05", "A08", "A28", "A31"}
 EARLIEST: Final = 20 * 365 * DAY
 """About 1990: no feed is older, and a clock at its zero is none."""
 
-_TIMES: Final = {"admitted_at": ("PV1", 44), "discharged_at": ("PV1", 45)}
+TIMES: Final = {"admitted_at": ("PV1", 44), "discharged_at": ("PV1", 45)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +107,20 @@ def times_of(reading: Reading, *, received_at: int) -> dict[str, int]:
     }
 
 
+def sent_at_of(raw: bytes) -> int | None:
+    """When a message was sent, UTC microseconds (MSH-7, else EVN-2); None where neither says."""
+    try:
+        reading = read_message(raw[: MOST_BYTES + 1])
+    except Unreadable:
+        return None
+    for place in (("MSH", 7), ("EVN", 2)):
+        text = reading.text(*place)
+        moment = None if text in {"", DELETE} else to_utc(text)
+        if moment is not None:
+            return moment
+    return None
+
+
 def person_of(
     reading: Reading, unused: list[str], *, codebook: FeedCodebook
 ) -> dict[str, str | None]:
@@ -131,7 +151,7 @@ def visit_of(
     said: dict[str, Any] = _listed(reading, VISIT, unused, codebook)
     if "PV1-2" in unused:
         said["class"] = NOT_A_SPELL  # of an unknown class nobody knows that it is a stay
-    for name, (segment, number) in _TIMES.items():
+    for name, (segment, number) in TIMES.items():
         if reading.text(segment, number) == DELETE:
             said[name] = None
         elif (moment := _moment(reading, segment, number, received_at)) is not None:

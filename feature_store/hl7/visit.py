@@ -22,13 +22,14 @@ _OPENS = frozenset({"A01", "A06"})
 _SHOWS_ADMITTED = _OPENS | {"A02", "A03", "A08", "A12", "A13", "A21", "A22"}
 _SHOWS_PLACE = frozenset({"A08", "A12", "A13", "A22"})
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
-_CHANGING: Final = {"ward": "WARD", "bed": "BED", "site": "SITE", "specialty": "SPECIALTY"}
-_AT_THE_DOOR: Final = {
+CHANGING: Final = {"ward": "WARD", "bed": "BED", "site": "SITE", "specialty": "SPECIALTY"}
+AT_THE_DOOR: Final = {
     "class": "PATIENT_CLASSIFICATION",
     "method": "ADMISSION_METHOD",
     "source": "ADMISSION_SOURCE",
 }
-_AT_THE_END: Final = {"way_out": "DISCHARGE_METHOD", "destination": "DISCHARGE_DESTINATION"}
+AT_THE_END: Final = {"way_out": "DISCHARGE_METHOD", "destination": "DISCHARGE_DESTINATION"}
+LEAVE: Final = "HOME_LEAVE"
 
 
 @dataclass(slots=True)
@@ -86,9 +87,9 @@ class Visit:
 
     def _hear_attributes(self, statement: Statement) -> None:
         for name, value in statement.visit.items():
-            if name in _AT_THE_DOOR:
+            if name in AT_THE_DOOR:
                 _set(self.at_the_door, name, value)
-            elif name in _AT_THE_END and (statement.trigger == "A03" or self.end is not None):
+            elif name in AT_THE_END and (statement.trigger == "A03" or self.end is not None):
                 _set(self.at_the_end, name, value)
         unsaid = self.at_the_door.get("class") in {None, NOT_A_SPELL}
         if statement.trigger in _OPENS and "class" not in statement.visit and unsaid:
@@ -100,7 +101,7 @@ class Visit:
         trigger = statement.trigger
         if trigger == "A12":
             self._go_back()
-        said = {name: statement.visit[name] for name in _CHANGING if statement.visit.get(name)}
+        said = {name: statement.visit[name] for name in CHANGING if statement.visit.get(name)}
         if not said:
             return
         if trigger in _OPENS:
@@ -158,10 +159,10 @@ class Visit:
             return set()
         start = self.start
         found: set[Fact] = {(SPELL_START, start, None)}
-        for name, family in _AT_THE_DOOR.items():
+        for name, family in AT_THE_DOOR.items():
             if name in self.at_the_door:
                 found.add((_code(family, self.at_the_door[name]), start, None))
-        found |= {("HOME_LEAVE" + SEPARATOR + what, at, None) for what, at in self.leave}
+        found |= {(LEAVE + SEPARATOR + what, at, None) for what, at in self.leave}
         age = _years(born, start)
         if age is not None:
             found.add(("AGE", start, age))
@@ -178,7 +179,7 @@ class Visit:
             for name, value in place.said.items():
                 if now.get(name) != value:
                     found[name, at] = now[name] = value
-        return {(_code(_CHANGING[name], value), at, None) for (name, at), value in found.items()}
+        return {(_code(CHANGING[name], value), at, None) for (name, at), value in found.items()}
 
     def _ending(self, start: int) -> set[Fact]:
         # A discharge before the admission contradicts itself; until it is mended, there is none.
@@ -187,7 +188,7 @@ class Visit:
         nights = midnights_between(np.array([start]), np.array([self.end]))
         facts: set[Fact] = {(SPELL_END, self.end, float(nights[0]))}
         for name, value in self.at_the_end.items():
-            facts.add((_code(_AT_THE_END[name], value), self.end, None))
+            facts.add((_code(AT_THE_END[name], value), self.end, None))
         return facts
 
 

@@ -107,10 +107,11 @@ def take_message(live: Live, body: bytes, feeding: Feeding) -> Ack:
     StoreUnavailable
         Nothing was kept, and nothing may be acknowledged.
     """
-    from feature_store.hl7 import process  # noqa: PLC0415
+    from feature_store.hl7 import process, sent_at_of  # noqa: PLC0415
 
     identity = Identity(live.secret)
-    return process(body, live.store, live.now(), identity=identity, feed=feeding.feed)
+    received_at = live.received(sent_at_of(body) if live.by_data else None)
+    return process(body, live.store, received_at, identity=identity, feed=feeding.feed)
 
 
 def _checked(add: Callable[[Events], Appended], events: Events) -> Appended:

@@ -68,7 +68,7 @@ class Live:
         self._url = url
         self.secret = secret
         self._clock = clock
-        self._by_data = by_data
+        self.by_data = by_data
         self._lock = Lock()
         self._store: LiveStore | None = None
         self._census: Census | None = None
@@ -79,6 +79,18 @@ class Live:
         """What the clock on the wall says, UTC microseconds."""
         return self._clock() // 1000
 
+    def received(self, sent_at: int | None) -> int:
+        """When a message counts as received, UTC microseconds.
+
+        Parameters
+        ----------
+        sent_at : int or None
+            When it says it was sent. In a replay that is when it arrived: messages of a week that
+            come within minutes must not all be known in the first.
+        """
+        now = self.now()
+        return now if sent_at is None or not self.by_data else min(sent_at, now)
+
     def moment(self) -> int:
         """Moment that questions are about, UTC microseconds; blocks.
 
@@ -86,7 +98,7 @@ class Live:
         ------
         StoreUnavailable
         """
-        if not self._by_data:
+        if not self.by_data:
             return self.now()
         with reading(self.store.engine) as connection:
             return min(last_recording(connection), self.now())

@@ -9,8 +9,11 @@ import pytest
 from feature_store.clock import DAY, HOUR
 from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput, Refused
+from feature_store.hl7 import sent_at_of
+from feature_store.hl7.retelling import FAMILIES_OF_ADT
 from feature_store.simulation import TrustSettings, simulate
 from feature_store.table import to_table
+from feature_store.vocabulary import family_of
 from homeward.bedding import with_beds
 from homeward.replaying import BATCH, Stage, play, read_story
 
@@ -29,7 +32,7 @@ class World:
     """A world whose time passes only while somebody sleeps."""
 
     def __init__(self):
-        self.now, self.sent = 0.0, []
+        self.now, self.sent, self.messages = 0.0, [], []
 
     def sleep(self, seconds):
         self.now += seconds
@@ -40,12 +43,36 @@ class World:
             seconds=lambda: self.now,
             sleep=self.sleep,
             told=lambda _line: None,
+            tell=lambda message: self.messages.append((self.now, message)),
         )
+
+
+def test_through_adt_every_fact_is_told_once_by_a_message_or_as_an_event(trust):
+    plain = read_story(trust, start=None, days=7, now=NOW)
+    story, world = read_story(trust, start=None, days=7, now=NOW, by_adt=True), World()
+    sent = play(story, world.stage(), speed=10_000)
+    assert sent == (len(story.events), len(story.messages))
+    assert [message for _, message in world.messages] == [one.raw for one in story.messages]
+    events = plain.events
+    of_adt = np.array([family_of(code) in FAMILIES_OF_ADT for code in events.codes])[events.code]
+    assert len(story.events) == int((~of_adt).sum())
+    told = [fact for _, batch in world.sent for fact in batch]
+    assert not {family_of(fact["code"]) for fact in told} & FAMILIES_OF_ADT
+    names = {fact["spell_id"] for fact in told} - {None}
+    assert names
+    assert all(name.startswith("SIM|S") for name in names)
+    visits = {raw.split(b"\rPV1|")[1].split(b"|")[18].split(b"^")[0] for _, raw in world.messages}
+    assert {name.removeprefix("SIM|").encode() for name in names} <= visits
+    for at, raw in world.messages:  # each when it was entered, not before
+        if at > 0:
+            sent_at = sent_at_of(raw)
+            due = (sent_at - story.begin) / 1e6 / 10_000
+            assert due <= at <= due + 0.51
 
 
 def test_every_fact_is_told_once_and_in_time(trust):
     story, world = read_story(trust, start=None, days=7, now=NOW), World()
-    assert play(story, world.stage(), speed=10_000) == len(story.events)
+    assert play(story, world.stage(), speed=10_000) == (len(story.events), 0)
     told = [fact for _, batch in world.sent for fact in batch]
     assert len({str(sorted(fact.items(), key=str)) for fact in told}) == len(told)
     assert max(len(batch) for _, batch in world.sent) <= BATCH
