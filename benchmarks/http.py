@@ -1,8 +1,9 @@
 """The service over HTTP beside the floor (``benchmarks/floor.py``), in one run.
 
-``--peers``: also beside ``mlflow models serve`` and BentoML, which serve the same model with
-reasons (``benchmarks/serving``) and get features already computed. BentoML comes into an
-environment of its own, made by uv (``benchmarks/bentoml.txt``).
+``--peers``: also beside ``mlflow models serve`` and BentoML, which serve the same trees with
+reasons (``benchmarks/serving``) and get features already computed: once the usual way, by
+LightGBM's ``predict`` and ``pred_contrib`` without calibration, and once with Homeward's own kernel
+inside. BentoML comes into an environment of its own, made by uv (``benchmarks/bentoml.txt``).
 
 ``python -m benchmarks.http``: the server on one core, the load on another, rounds interleaved. The
 model is fitted first, on a synthetic trust; everything the service does is on: keyed pseudonyms,
@@ -101,7 +102,9 @@ def report(
         f"One spell a request ({events} events, {len(body):,} bytes in, {answer_bytes:,} out), "
         f"{CONNECTIONS} connections, median of {rounds} rounds of {seconds:g} s.\n"
     )
-    floor_cpu = median(load.cpu_ms for load in loads["floor"])
+    floor_cpu, our_cpu = (
+        median(load.cpu_ms for load in loads[name]) for name in ("floor", "homeward")
+    )
     rows = []
     for name, of in loads.items():
         cpu = median(load.cpu_ms for load in of)
@@ -111,14 +114,15 @@ def report(
                 f"{median(load.per_second for load in of):,.0f}",
                 f"{cpu:.3f}",
                 f"{floor_cpu / cpu:.1%}",
+                f"{cpu / our_cpu:.1f}",
                 f"{median(load.latency_ms(0.5) for load in of):.1f}",
                 f"{median(load.latency_ms(0.99) for load in of):.1f}",
                 f"{contest[name][0].ready_seconds:.1f}",
                 f"{resident_mib(contest[name][0].process.pid):.0f}",
             )
         )
-    head = ("server", "req/s", "CPU ms/req", "of floor by CPU", "p50 ms", "p99 ms", "ready s")
-    print(markdown((*head, "RSS MiB"), rows))
+    head = ("server", "req/s", "CPU ms/req", "of floor by CPU", "times our CPU")
+    print(markdown((*head, "p50 ms", "p99 ms", "ready s", "RSS MiB"), rows))
 
 
 # ---- what is served ------------------------------------------------------------------------------

@@ -1,50 +1,46 @@
-"""``python -m benchmarks.load_test``: a day of a trust, a thousand times as fast, and no error.
+"""``python -m benchmarks.load_test``: days of a trust, a thousand times as fast, and no error.
 
-A synthetic trust is replayed to ``homeward serve`` with several workers while hubs poll the
-worklist and others send spells; twice the champion is replaced. Every score that was answered is
-then looked up on the record and computed again offline, by the model it names, to the last bit.
+A synthetic trust is replayed to ``homeward serve`` with several workers, through ADT, while hubs
+poll the worklist and others send spells; twice the champion is replaced. Every score that was
+answered is then looked up on the record and computed again offline by the model it names, to the
+last bit; what was answered to a question that was sent is computed from the question; and the last
+worklist is computed from the dataset itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
 
-from feature_store.compute import compute_features
-from feature_store.dataset import open_dataset
-from feature_store.nhs import NHS
-from feature_store.outcome import outcomes_of
+from benchmarks.proof import (
+    as_told,
+    disproved_by_data,
+    disproved_by_question,
+    disproved_by_record,
+)
+from benchmarks.stand_in import CHAMPIONS, PATIENCE, Registry, make_champions, served, until
+from feature_store.clock import to_microseconds, to_moment
 from feature_store.simulation import TrustSettings, simulate
-from feature_store.snapshots import daily_snapshots
-from feature_store.spells import find_spells
+from homeward.output import reporter
 from homeward.replaying import Stage, play, read_story
-from models.bundle import Bundle, load_bundle, save_bundle
-from models.fitting import FitSettings, fit
-from models.recalibrate import learn_calibration
+from models.bundle import load_bundle
 from service.openapi import EXAMPLE_REQUEST
-from service.record import Record
-from service.record.replay import replay
-from service.record.verification import verify
 
-CHAMPIONS: Final = ("1", "2", "3")
-PATIENCE: Final = 120.0
+WORKLIST: Final = "/v1/worklist"
+SCORES: Final = "/v1/scores"
 _DAY: Final = 86_400
 
 
@@ -57,211 +53,194 @@ class Heard:
     statuses : Counter of (path, status)
     scores : dict of str to dict
         Answered scores by their identifier.
+    sent : list of dict
+        Those of them that answer a question that was sent.
+    troubles : list of str
+        When an answer was not 200, seconds since the first, and what it said.
+    seconds : dict of str to list of float
+        How long answers took, by path.
     torn : int
         Scores that were answered twice under one identifier, differently.
     """
 
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
     torn: int = 0
+    began: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, path: str, answer: httpx.Response) -> None:
         """Take in one answer."""
-        told = answer.json() if answer.status_code == httpx.codes.OK else {}
-        found = [one["score"] for one in told.get("entries", ())] + told.get("scores", [])
+        fine = answer.status_code == httpx.codes.OK
+        told = answer.json() if fine and path in {WORKLIST, SCORES} else {}
+        sent = told.get("scores", [])
+        found = [one["score"] for one in told.get("entries", ())] + sent
         with self.lock:
             self.statuses[path, answer.status_code] += 1
+            self.seconds.setdefault(path, []).append(answer.elapsed.total_seconds())
+            self.sent += sent
             for score in found:
                 self.torn += self.scores.setdefault(score["score_id"], score) != score
+            if not fine:
+                after = time.monotonic() - self.began
+                self.troubles.append(f"{after:.1f} s: {path} {answer.status_code} {answer.text}")
 
 
-# ---- what stands around the service --------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long and how fast.
 
+    Parameters
+    ----------
+    days : int
+        Of the trust.
+    speed : float
+        Times as fast.
+    now : int
+        When it ends, UTC microseconds.
+    """
 
-def make_champions(data: Path, folder: Path) -> dict[str, Path]:
-    """Three small models of one synthetic trust, each with more trees."""
-    dataset = open_dataset(data)
-    events, until = dataset.read(), dataset.manifest.until
-    spells = find_spells(events)
-    asked = daily_snapshots(spells, until=until)
-    matrix, outcomes = compute_features(events, asked, NHS), outcomes_of(asked, spells, until=until)
-    made = {}
-    for version in CHAMPIONS:
-        small = FitSettings(leaves=(8,), trees=10 * int(version), threads=1)
-        model = fit(matrix, asked, outcomes, feature_set=NHS, settings=small)
-        learnt = learn_calibration(model.predict(matrix, asked.days_so_far), outcomes)
-        made[version] = folder / version
-        card = {"purpose": "load test, synthetic"}
-        save_bundle(Bundle(model=replace(model, calibration=learnt), card=card), made[version])
-    return made
+    days: int
+    speed: float
+    now: int = field(default_factory=lambda: time.time_ns() // 1000)
 
-
-class Registry:
-    """As much of MLflow's REST interface as the service asks, over folders of bundles."""
-
-    def __init__(self, versions: dict[str, Path]) -> None:
-        self.alias = CHAMPIONS[0]
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                content = registry.answer(self.path)
-                self.send_response(httpx.codes.OK)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self._versions = versions
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def answer(self, target: str) -> bytes:
-        """Answer a question."""
-        url = urlsplit(target)
-        if url.path.endswith("registered-models/alias"):
-            return json.dumps({"model_version": {"version": self.alias}}).encode()
-        if url.path.endswith("get-download-uri"):
-            (version,) = parse_qs(url.query)["version"]
-            return json.dumps({"artifact_uri": f"mlflow-artifacts:/{version}/x"}).encode()
-        version, _, name = unquote(url.path.partition("/artifacts/")[2]).partition(
-            "/x/artifacts/bundle/"
-        )
-        return (self._versions[version] / name).read_bytes()
-
-
-@contextmanager
-def served(
-    var: Path, database: str, registry: Registry, workers: int, *, list_seconds: int = 1
-) -> Iterator[str]:
-    """Address of a service that is ready; a list is scored again after so many seconds."""
-    environment = os.environ | {
-        "HOMEWARD_VAR": str(var),
-        "HOMEWARD_DATABASE_URL": database,
-        "HOMEWARD_MLFLOW_TRACKING_URI": f"http://127.0.0.1:{registry.http.server_port}",
-        "HOMEWARD_MODEL_CHECK_SECONDS": "1",
-        "HOMEWARD_WORKLIST_SECONDS": str(list_seconds),
-        "HOMEWARD_CLOCK": "data",
-        "HOMEWARD_LOG_LEVEL": "warning",
-    }
-    words = [sys.executable, "-m", "homeward", "serve", "--port", "0", "--json"]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        [*words, "--workers", str(workers)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    told = ""
-    while process.stdout is not None and not told.endswith("}\n"):
-        told += process.stdout.readline()
-    address = json.loads(told)["address"]
-    try:
-        # Every worker loads the model by itself, and who takes a connection is chance.
-        ready = f"{address}/health/ready"
-        _until(lambda: all(httpx.get(ready).is_success for _ in range(8 * workers)))
-        yield address
-    finally:
-        process.terminate()
-        process.communicate(timeout=PATIENCE)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        try:
-            if holds():
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    msg = f"the service was not ready within {PATIENCE:.0f} seconds"
-    raise RuntimeError(msg)
+    @property
+    def seconds(self) -> float:
+        """How long it takes."""
+        return self.days * _DAY / self.speed
 
 
 # ---- the day -------------------------------------------------------------------------------------
 
 
-def live_through(address: str, data: Path, registry: Registry, *, days: int, speed: float) -> Heard:
+def live_through(address: str, data: Path, registry: Registry, pace: Pace) -> Heard:
     """Replay days of a trust while callers ask and the champion is replaced twice."""
     heard, over = Heard(), threading.Event()
-    client = httpx.Client(base_url=address, timeout=PATIENCE)
-    story = read_story(data, start=None, days=days, now=time.time_ns() // 1000)
+    story = read_story(data, start=None, days=pace.days, now=pace.now, by_adt=True)
+
+    def replacing() -> None:
+        for version in CHAMPIONS[1:]:
+            time.sleep(pace.seconds / len(CHAMPIONS))
+            registry.alias = version
+            until(partial(speaks, address, version))
+
+    hub = partial(keep_asking, address, heard, over, path=WORKLIST, pause=0.2)
+    sender = partial(keep_asking, address, heard, over, path=SCORES, pause=0.01)
+    threads = [threading.Thread(target=work) for work in (hub, hub, sender, sender)]
+    with ThreadPoolExecutor(1) as replacer:
+        replaced = replacer.submit(replacing)
+        for thread in threads:
+            thread.start()
+        try:
+            with httpx.Client(base_url=address, timeout=PATIENCE) as client:
+                play(story, stage(client, heard), speed=pace.speed)
+            replaced.result()
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join(PATIENCE)
+    return heard
+
+
+def speaks(address: str, version: str) -> bool:
+    """Whether a model answers for the service."""
+    found: str = httpx.get(f"{address}/v1/model").json()["version"]
+    return found == version
+
+
+def keep_asking(
+    address: str, heard: Heard, over: threading.Event, *, path: str, pause: float
+) -> None:
+    """Ask the same until it is over."""
+    with httpx.Client(base_url=address, timeout=PATIENCE) as client:
+        while not over.wait(pause):
+            asked = client.post(path, json=EXAMPLE_REQUEST) if path == SCORES else client.get(path)
+            heard.note(path, asked)
+
+
+def stage(client: httpx.Client, heard: Heard) -> Stage:
+    """A world in which every answer is noted and nothing is sent twice."""
 
     def post(batch: Any) -> None:
         heard.note("/v1/events", client.post("/v1/events", json={"events": list(batch)}))
 
-    def asking(path: str, body: Any, pause: float) -> None:
-        with httpx.Client(base_url=address, timeout=PATIENCE) as mine:
-            while not over.wait(pause):
-                heard.note(path, mine.post(path, json=body) if body else mine.get(path))
+    def tell(message: bytes) -> None:
+        kind = {"Content-Type": "application/hl7-v2"}
+        answer = client.post("/v1/adt", content=message, headers=kind)
+        heard.note("/v1/adt", answer)
+        if b"\rMSA|AA|" not in answer.content:
+            heard.troubles.append(f"/v1/adt {answer.text}")
 
-    def replacing() -> None:
-        for version in CHAMPIONS[1:]:
-            over.wait(days * _DAY / speed / len(CHAMPIONS))
-            registry.alias = version
-
-    hubs: list[Callable[[], None]] = [partial(asking, "/v1/worklist", None, 0.2)] * 2
-    senders: list[Callable[[], None]] = [partial(asking, "/v1/scores", EXAMPLE_REQUEST, 0.01)] * 2
-    threads = [threading.Thread(target=work) for work in (*hubs, *senders, replacing)]
-    for thread in threads:
-        thread.start()
-    stage = Stage(post=post, seconds=time.monotonic, sleep=time.sleep, told=lambda _line: None)
-    try:
-        play(story, stage, speed=speed)
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(PATIENCE)
-        client.close()
-    return heard
+    return Stage(
+        post=post, seconds=time.monotonic, sleep=time.sleep, told=lambda _line: None, tell=tell
+    )
 
 
-def disproved(
-    database: str, heard: Heard, champions: dict[str, Path]
-) -> tuple[list[str], set[str | None]]:
-    """Scores not on the record, or not what their model says; and the models that spoke."""
-    bundles = {version: load_bundle(folder) for version, folder in champions.items()}
-    faults: list[str] = []
-    models: set[str | None] = set()
-    with closing(Record(database)) as record:
-        faults += verify(record.engine).faults
-        for score_id, told in heard.scores.items():
-            row = record.score(score_id)
-            if row is None:
-                faults.append(f"{score_id}: answered and not on the record")
-                continue
-            models.add(row.model_version)
-            chances = [row.probability_7, row.probability_14, row.probability_21]
-            if list(told["probability"].values()) != chances or told["log_odds"] != row.log_odds:
-                faults.append(f"{score_id}: answered otherwise than recorded")
-            differing = replay(row, bundles[row.model_version or ""]).differing
-            faults += [f"{score_id}: {name} computed otherwise" for name in differing]
-    return faults, models
+def last_worklist(address: str, end: int) -> dict[str, Any]:
+    """The worklist once everything is in, by the last champion.
+
+    A last fact, of nobody in hospital, takes the clock of the service to the end.
+    """
+    moment = to_moment(end).isoformat()
+    last = {"subject_id": "nobody", "spell_id": None, "code": "NEWS2", "time": moment}
+    httpx.post(f"{address}/v1/events", json={"events": [last]}).raise_for_status()
+    found: dict[str, Any] = {}
+
+    def is_last() -> bool:
+        found.update(httpx.get(f"{address}{WORKLIST}", timeout=PATIENCE).json())
+        is_at_end = to_microseconds(datetime.fromisoformat(found["at"])) == end
+        return is_at_end and bool(found["model"]["version"] == CHAMPIONS[-1])
+
+    until(is_last)
+    return found
 
 
-def run(folder: Path, database: str, *, days: int, speed: float, workers: int) -> dict[str, Any]:
+def run(folder: Path, database: str, pace: Pace, *, spells: int, workers: int) -> dict[str, Any]:
     """Live through it and return the figures; ``faults`` is empty if all is well."""
+    told = reporter()
+    told("making a trust and three champions")
     data = folder / "trust"
-    simulate(TrustSettings(spells=600, days=60, seed=11), data)
+    simulate(TrustSettings(spells=spells, days=60, seed=11), data)
     champions = make_champions(data, folder)
     registry = Registry(champions)
-    with registry.http, served(folder / "var", database, registry, workers) as address:
+    service = served(folder / "var", database, registry, workers, log=folder / "log")
+    with registry.http, service as address:
         began = time.monotonic()
-        heard = live_through(address, data, registry, days=days, speed=speed)
+        told(f"serving; {pace.days} days in about {pace.seconds:.0f} s")
+        heard = live_through(address, data, registry, pace)
         took = time.monotonic() - began
-        _until(lambda: httpx.get(f"{address}/v1/model").json()["version"] == CHAMPIONS[-1])
+        whole = read_story(data, start=None, days=pace.days, now=pace.now)
+        board = last_worklist(address, whole.end)
         registry.http.shutdown()
-    faults, models = disproved(database, heard, champions)
-    faults += [f"{path}: {code}" for path, code in heard.statuses if code != httpx.codes.OK]
+    told(f"computing {len(heard.scores):,} scores again")
+    bundles = {version: load_bundle(folder) for version, folder in champions.items()}
+    faults, models = disproved_by_record(database, heard.scores, bundles)
+    body = json.dumps(EXAMPLE_REQUEST).encode()
+    faults += disproved_by_question(body, heard.sent, bundles.values())
+    otherwise, inpatients = disproved_by_data(board, as_told(whole.events), bundles[CHAMPIONS[-1]])
+    faults += otherwise + heard.troubles
     faults += ["one identifier, two answers"] * bool(heard.torn)
     return {
         "seconds": round(took, 1),
         "workers": workers,
-        "requests": {path: number for (path, _), number in sorted(heard.statuses.items())},
+        "requests": {f"{path} {code}": count for (path, code), count in heard.statuses.items()},
+        "milliseconds, median and 99th centile": {
+            path: [round(1000 * quantile(taken, share), 1) for share in (0.5, 0.99)]
+            for path, taken in heard.seconds.items()
+        },
         "scores": len(heard.scores),
-        "models": sorted(models),
+        "scores by model": dict(sorted(models.items(), key=str)),
+        "of the last worklist computed from the data": inpatients,
         "faults": faults,
     }
+
+
+def quantile(taken: list[float], share: float) -> float:
+    """Of the sorted values, the one at a share of the way."""
+    return sorted(taken)[int(share * (len(taken) - 1))]
 
 
 def main() -> int:
@@ -269,14 +248,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=2, help="of the trust (2)")
     parser.add_argument("--speed", type=float, default=1000.0, help="times as fast (1000)")
+    parser.add_argument("--spells", type=int, default=600, help="of the trust in 60 days (600)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--database", help="address; default: a SQLite file that goes afterwards")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="homeward-load-") as folder:
         database = chosen.database or f"sqlite:///{folder}/homeward.db"
-        told = run(
-            Path(folder), database, days=chosen.days, speed=chosen.speed, workers=chosen.workers
-        )
+        pace = Pace(chosen.days, chosen.speed)
+        told = run(Path(folder), database, pace, spells=chosen.spells, workers=chosen.workers)
+        if told["faults"]:
+            print((Path(folder) / "log").read_text()[-4000:], file=sys.stderr)
     print(json.dumps(told, indent=2))
     return 1 if told["faults"] else 0
 

@@ -23,9 +23,9 @@ from typing import Any, Final
 import httpx
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.load_test import Registry, make_champions, served
 from benchmarks.processes import cpu_of_all
 from benchmarks.report import Report, options
+from benchmarks.stand_in import Registry, make_champions, served
 from feature_store.simulation import TrustSettings, simulate
 from homeward.huddle import Huddle, inpatients_now
 
@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with (
             registry.http,
             _browser() as browser,
-            served(folder / "var", database, registry, 1, list_seconds=60) as address,
+            served(
+                folder / "var", database, registry, 1, log=folder / "log", list_seconds=60
+            ) as address,
         ):
             told = _tell(address, huddle)
             first = _load(browser, f"{address}{PATHS[0]}")

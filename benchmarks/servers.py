@@ -16,13 +16,26 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from benchmarks.load import Load, family, press
+from benchmarks.serving.rows import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONNECTIONS: Final = 16
-PORTS: Final = {"floor": 8470, "homeward": 8471, "mlflow": 8472, "bentoml": 8473}
-PEERS: Final = {"mlflow": "`mlflow models serve`", "bentoml": "BentoML"}
+PORTS: Final = {
+    "floor": 8470,
+    "homeward": 8471,
+    "mlflow": 8472,
+    "mlflow, ours": 8473,
+    "bentoml": 8474,
+    "bentoml, ours": 8475,
+}
+PEERS: Final = {
+    "mlflow": "`mlflow models serve`, LightGBM's reasons",
+    "mlflow, ours": "`mlflow models serve`, Homeward's kernel inside",
+    "bentoml": "BentoML, LightGBM's reasons",
+    "bentoml, ours": "BentoML, Homeward's kernel inside",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +87,19 @@ Peer = tuple[str, Server | None, bytes]
 def peers(folder: Path, row: list[float | None], stack: ExitStack) -> Iterator[Peer]:
     """Other servers of the same model, with what each is asked; one that cannot be had is named."""
     names = [str(column) for column in range(len(row))]
-    split = {"dataframe_split": {"columns": names, "data": [row]}}
-    yield "mlflow", stack.enter_context(_mlflow(folder)), json.dumps(split).encode()
+    split = json.dumps({"dataframe_split": {"columns": names, "data": [row]}}).encode()
+    _save_for_mlflow(folder)
+    for name in ("mlflow", "mlflow, ours"):
+        yield name, stack.enter_context(_mlflow(folder, name)), split
     python = _bentoml_python(folder)
     if python is None:
         print("BentoML could not be installed here: it is not in the table.\n")
-    server = None if python is None else stack.enter_context(_bentoml(folder, python))
-    yield "bentoml", server, json.dumps({"rows": [row]}).encode()
+    for name in ("bentoml", "bentoml, ours"):
+        server = None if python is None else stack.enter_context(_bentoml(folder, python, name))
+        yield name, server, json.dumps({"rows": [row]}).encode()
 
 
-@contextmanager
-def _mlflow(folder: Path) -> Iterator[Server]:
+def _save_for_mlflow(folder: Path) -> None:
     import mlflow.pyfunc  # noqa: PLC0415 - seconds, and of no use to the others
 
     code = Path(__file__).with_name("serving") / "mlflow_model.py"
@@ -94,11 +109,21 @@ def _mlflow(folder: Path) -> Iterator[Server]:
         artifacts={"bundle": str(folder / "bundle")},
         pip_requirements=[],  # served by this environment; working them out takes minutes
     )
-    port = PORTS["mlflow"]
+
+
+@contextmanager
+def _mlflow(folder: Path, name: str) -> Iterator[Server]:
+    port = PORTS[name]
     words = ["-m", "mlflow", "models", "serve", "-m", str(folder / "mlflow")]
     words += ["--env-manager", "local", "--port", str(port), "--workers", "1"]
-    with _serving(words, _OUR_CODE, port, "/ping", folder, path="/invocations") as server:
+    environment = _OUR_CODE | _way(name)
+    with _serving(words, environment, port, "/ping", folder, path="/invocations") as server:
         yield server
+
+
+def _way(name: str) -> dict[str, str]:
+    """Environment that says whose reasons a peer gives."""
+    return {} if name.endswith("ours") else {USUAL: "yes"}
 
 
 def _bentoml_python(folder: Path) -> Path | None:
@@ -116,15 +141,19 @@ def _bentoml_python(folder: Path) -> Path | None:
 
 
 @contextmanager
-def _bentoml(folder: Path, python: Path) -> Iterator[Server]:
-    port = PORTS["bentoml"]
+def _bentoml(folder: Path, python: Path, name: str) -> Iterator[Server]:
+    port = PORTS[name]
     words = ["-m", "bentoml", "serve", "benchmarks.serving.bento:LongStay"]
     words += ["--host", "127.0.0.1", "--port", str(port)]
-    environment = _OUR_CODE | {
-        "PEER_BUNDLE": str(folder / "bundle"),
-        "BENTOML_HOME": str(folder / "bentoml-home"),
-        "BENTOML_DO_NOT_TRACK": "True",
-    }
+    environment = (
+        _OUR_CODE
+        | _way(name)
+        | {
+            "PEER_BUNDLE": str(folder / "bundle"),
+            "BENTOML_HOME": str(folder / f"bentoml-home-{port}"),
+            "BENTOML_DO_NOT_TRACK": "True",
+        }
+    )
     started = _serving(words, environment, port, "/readyz", folder, path="/score", python=python)
     with started as server:
         yield server

@@ -18,12 +18,20 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from feature_store.clock import DAY, SECOND, at_local_hour, local_day, to_moment
+from feature_store.clock import (
+    DAY,
+    SECOND,
+    at_local_hour,
+    local_day,
+    midnights_between,
+    to_moment,
+)
 from feature_store.dataset import open_dataset
 from feature_store.errors import BadInput, Refused
 from feature_store.events import NO_TIME, Events
 from feature_store.hl7.retelling import FACILITY, Message, patient_number, retell
 from feature_store.spells import find_spells
+from feature_store.vocabulary import SPELL_END
 from homeward.bedding import with_beds
 from homeward.huddle import as_event
 
@@ -122,9 +130,20 @@ def read_story(
         time=np.where(events.time == NO_TIME, NO_TIME, events.time + shift),
         recorded_at=np.where(events.recorded_at == NO_TIME, NO_TIME, events.recorded_at + shift),
     )
-    moved = moved.take(np.argsort(moved.visible_at, kind="stable"))
+    moved = _with_nights(moved.take(np.argsort(moved.visible_at, kind="stable")))
     story = Story(moved, moved.visible_at, begin + shift, end + shift)
     return _by_adt(story) if by_adt else story
+
+
+def _with_nights(events: Events) -> Events:
+    """Lengths of stay counted again: the clocks may change elsewhere in a period that was moved."""
+    spells = find_spells(events)
+    ends = np.flatnonzero(events.rows_of(SPELL_END))
+    ends = ends[np.isin(events.spell_id[ends], spells.spell_id)]
+    whose = np.searchsorted(spells.spell_id, events.spell_id[ends])
+    nights = events.numeric_value.copy()
+    nights[ends] = midnights_between(spells.start[whose], events.time[ends])
+    return replace(events, numeric_value=nights)
 
 
 def _by_adt(story: Story) -> Story:

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 AGAIN_SECONDS: Final = 5.0
 """After which work in the background that failed begins again."""
 
+FIRST_LOOK_SECONDS: Final = 10.0
+"""How long the registry may take over the first model before connections are taken without one."""
+
 _log = logging.getLogger(LOGGER)
 
 
@@ -117,6 +120,7 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         running: tuple[Runs, ...] = (parts.audit, parts.access, parts.shadow, clients, *supplies)
         tasks = [asyncio.create_task(_kept_running(part)) for part in running]
+        await _until_settled(supplies)
         yield
         for task in tasks:
             task.cancel()
@@ -128,6 +132,19 @@ def create_app(
             await asyncio.to_thread(parts.traces.close)
 
     return _assemble(parts, live, lifespan, setup, clients)
+
+
+async def _until_settled(supplies: list[Supply]) -> None:
+    """Take no connection before there is a model, as long as that may still be a matter of seconds.
+
+    Workers share a socket: one that took connections without a model would refuse what another
+    could have answered.
+    """
+    waiting = [asyncio.create_task(supply.settled.wait()) for supply in supplies]
+    if waiting:
+        _, late = await asyncio.wait(waiting, timeout=FIRST_LOOK_SECONDS)
+        for task in late:
+            task.cancel()
 
 
 async def _kept_running(part: Runs) -> None:

@@ -15,7 +15,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
@@ -121,6 +121,8 @@ class Supply:
         self._shelf = shelf
         self._looked = looked
         self._seen = self._verdict = ""
+        self.settled = asyncio.Event()
+        """There is a model, or the registry was asked for one once."""
 
     def start(self) -> None:
         """Load what is on this machine already; nothing there is no failure yet.
@@ -173,6 +175,7 @@ class Supply:
         else:
             shelf.trouble = ""
         self._looked(shelf)
+        self.settled.set()
         return not shelf.trouble and shelf.model is not None
 
     async def _refresh(self) -> None:
@@ -198,8 +201,11 @@ class Supply:
 
     def _put(self, model: ServedModel) -> None:
         self._shelf.put(model)
+        self.settled.set()
         self._looked(self._shelf)
-        _log.info("model loaded", extra={"fields": {**_told(model.name), "origin": model.origin}})
+        name, origin = model.name, model.origin
+        told = {"model": name.name, "version": name.version, "alias": name.alias, "origin": origin}
+        _log.info("model loaded", extra={"fields": told})
 
     def _noted(self) -> Fetched | None:
         """Last good model of this address, if its local copy is still there."""
@@ -217,10 +223,6 @@ def _same(served: ModelName, fetched: Fetched) -> bool:
         fetched.version,
         fetched.alias,
     )
-
-
-def _told(name: ModelName) -> dict[str, Any]:
-    return {"model": name.name, "version": name.version, "alias": name.alias}
 
 
 def make_supply(

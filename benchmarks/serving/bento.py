@@ -8,7 +8,7 @@ from typing import Any
 
 import bentoml
 
-from benchmarks.serving.rows import answer
+from benchmarks.serving.rows import answering
 from models.bundle import load_bundle
 
 
@@ -17,9 +17,9 @@ class LongStay:
     """Forecasts with reasons from rows of features."""
 
     def __init__(self) -> None:
-        self._bundle = load_bundle(Path(os.environ["PEER_BUNDLE"]))
+        self._answer = answering(load_bundle(Path(os.environ["PEER_BUNDLE"])))
 
     @bentoml.api
     def score(self, rows: list[list[float | None]]) -> list[dict[str, Any]]:
         """Score rows."""
-        return answer(self._bundle, rows)
+        return self._answer(rows)

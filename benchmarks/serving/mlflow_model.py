@@ -8,7 +8,7 @@ from typing import Any
 import mlflow.pyfunc
 import pandas as pd
 
-from benchmarks.serving.rows import answer
+from benchmarks.serving.rows import answering
 from models.bundle import load_bundle
 
 
@@ -17,11 +17,11 @@ class WithReasons(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc
 
     def load_context(self, context: Any) -> None:
         """Read the bundle."""
-        self.bundle = load_bundle(Path(context.artifacts["bundle"]))
+        self.answer = answering(load_bundle(Path(context.artifacts["bundle"])))
 
     def predict(self, context: Any, model_input: pd.DataFrame) -> list[dict[str, Any]]:  # noqa: ARG002
         """Score rows."""
-        return answer(self.bundle, model_input.to_numpy(dtype="float64"))
+        return self.answer(model_input.to_numpy(dtype="float64"))
 
 
 mlflow.models.set_model(WithReasons())

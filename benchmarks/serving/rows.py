@@ -5,14 +5,30 @@ Less than Homeward's own request: no events to be read, no account to be kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from models.bundle import Bundle
 from models.scoring import forecast
+
+USUAL: Final = "PEER_USUAL"
+"""Environment variable: set, the same trees are asked the usual way (``usual.py``)."""
+
+Answering = Callable[[Sequence[Sequence[float | None]]], list[dict[str, Any]]]
+
+
+def answering(bundle: Bundle) -> Answering:
+    """How this server answers rows."""
+    if os.environ.get(USUAL):
+        from benchmarks.serving.usual import Usual  # noqa: PLC0415 - LightGBM, which ours does without
+
+        return Usual(bundle)
+    return partial(answer, bundle)
 
 
 def answer(bundle: Bundle, rows: Sequence[Sequence[float | None]]) -> list[dict[str, Any]]:

@@ -6,12 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from feature_store.clock import DAY, HOUR
+from feature_store.clock import DAY, HOUR, midnights_between
 from feature_store.dataset import fresh_folder, open_dataset, write_dataset
 from feature_store.errors import BadInput, Refused
 from feature_store.hl7 import sent_at_of
 from feature_store.hl7.retelling import FAMILIES_OF_ADT
 from feature_store.simulation import TrustSettings, simulate
+from feature_store.spells import find_spells
 from feature_store.table import to_table
 from feature_store.vocabulary import family_of
 from homeward.bedding import with_beds
@@ -90,6 +91,22 @@ def test_the_period_ends_now_and_keeps_the_time_of_day(trust):
     assert set((timed % DAY).tolist()) <= set((events.time % DAY).tolist())
     assert (story.known_at < story.end).all()
     assert (story.known_at[1:] >= story.known_at[:-1]).all()
+
+
+def test_a_length_of_stay_is_that_of_the_days_it_was_moved_to(trust):
+    autumn = 20_751 * DAY + 15 * HOUR  # 2026-10-25, when the clocks go back
+    for now in (autumn - DAY, autumn + DAY, autumn + 3 * DAY):
+        events = read_story(trust, start=None, days=7, now=now).events
+        spells = find_spells(events)
+        ends = spells.take(spells.ended)
+        told = {
+            int(events.spell_id[row]): float(events.numeric_value[row])
+            for row in np.flatnonzero(events.rows_of("SPELL_END"))
+        }
+        nights = midnights_between(ends.start, ends.end)
+        assert told == dict(zip(ends.spell_id.tolist(), nights.tolist(), strict=True))
+        by_adt = read_story(trust, start=None, days=7, now=now, by_adt=True)
+        assert by_adt.untold < 10
 
 
 def test_a_period_without_patients_is_refused(trust):
