@@ -87,8 +87,10 @@ class Registry:
 
 
 @contextmanager
-def served(var: Path, database: str, registry: Registry, workers: int, log: Path) -> Iterator[str]:
-    """Address of a service that is ready."""
+def served(
+    var: Path, database: str, registry: Registry, workers: int, *, log: Path, list_seconds: int = 1
+) -> Iterator[str]:
+    """Address of a service that is ready; a list is scored again after so many seconds."""
     environment = os.environ | {
         "HOMEWARD_VAR": str(var),
         "HOMEWARD_DATABASE_URL": database,

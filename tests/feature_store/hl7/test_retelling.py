@@ -79,7 +79,11 @@ def test_what_adt_can_tell_comes_back_as_it_was_and_the_rest_is_named(tmp_path, 
     shuffled = [told.messages[place].raw for place in chance.permutation(len(told.messages))]
     (tmp_path / "feed.hl7").write_bytes(b"".join(shuffled))
     manifest = ingest_hl7(
-        [tmp_path / "feed.hl7"], tmp_path / "read", identity=IDENTITY, feed=TRAINING
+        [tmp_path / "feed.hl7"],
+        tmp_path / "read",
+        identity=IDENTITY,
+        now=NOW + 400 * DAY,
+        feed=TRAINING,
     )
     assert (manifest.synthetic, manifest.counts["messages"]) == (True, len(told.messages))
     read = open_dataset(tmp_path / "read").read()
