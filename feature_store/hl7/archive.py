@@ -37,7 +37,7 @@ _EVERY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a message lies, and when it was sent (0: unsaid); ``number`` counts those of its file from 1."""
+    """Where a message lies, when it was sent (0: unsaid), and which of its file it is, from 1."""
 
     sent_at: int
     source: int
