@@ -62,7 +62,8 @@ def keyed_hash(secret: bytes, content: bytes) -> bytes:
     >>> keyed_hash(b"k" * 32, b"P1") == hmac.digest(b"k" * 32, b"P1", "sha256")
     True
     """
-    inner, outer = (part.copy() for part in _taken_in(secret))
+    inner, outer = _taken_in(secret)
+    inner, outer = inner.copy(), outer.copy()
     inner.update(content)
     outer.update(inner.digest())
     return outer.digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -41,8 +41,7 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     action: Annotated[str | None, Meta(description="The first thing to do, where there is one.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DischargeRange:
+class DischargeRange(Struct, frozen=True, kw_only=True, gc=False):
     """Day of stay on which the patient leaves, in midnights since admission.
 
     None where it lies beyond what the model has seen.
@@ -53,8 +52,7 @@ class DischargeRange:
     p90: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
+class Forecast(Struct, frozen=True, kw_only=True, gc=False):
     """A score.
 
     Parameters
@@ -91,7 +89,11 @@ class Forecast:
     log_odds: float
     missing: tuple[str, ...]
     completeness: float
-    features: bytes = field(repr=False)
+    features: bytes
+
+    def __repr__(self) -> str:
+        """Tell of no patient: a forecast may end up in a trace."""
+        return f"Forecast(days_so_far={self.days_so_far}, ...)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from service.answering import Answered, answer_alone, answer_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from service.answering import Asker, ServedModel
 
 LINGER_TURNS: Final = 6
@@ -59,21 +56,23 @@ class _Waiting:
 
 
 class Gathering:
-    """Requests of one event loop that wait for the pass which answers them."""
+    """Requests of one event loop that wait for the pass which answers them.
+
+    A context: entered while a request is answered, put on the record and sent.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
         self._under_way = 0  # those that wait, and those answered and not yet sent
         self._turns = self._linger = 0
 
-    @contextmanager
-    def under_way(self) -> Iterator[None]:
-        """While a request is answered, put on the record and sent."""
+    def __enter__(self) -> None:
+        """One more is under way."""
         self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
+
+    def __exit__(self, *_: object) -> None:
+        """It has left, or failed."""
+        self._under_way -= 1
 
     async def answer(
         self, body: bytes, model: ServedModel, asker: Asker, *, reasons: int | None

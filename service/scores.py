@@ -73,7 +73,7 @@ class Scores:
             pseudonyms=parts.pseudonyms,
             sites=caller.sites,
         )
-        with self._gathering.under_way():
+        with self._gathering:
             done = await self._answer(body, model, asker, reasons=reasons)
             await keep_account(parts, done.audit)
             parts.shadow.offer(body, asker)

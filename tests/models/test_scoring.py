@@ -112,8 +112,8 @@ def test_a_batch_of_one_is_a_row_of_many(bundle, site, data):
     one = data.draw(st.integers(0, len(rows) - 1))
     own = site.events.take(site.events.subject_id == asked.subject_id[one])
     alone = score(bundle, own, asked.take(np.array([one])), reasons=None)[0]
-    assert [getattr(alone, field.name) for field in fields(Forecast)] == [
-        getattr(together[one], field.name) for field in fields(Forecast)
+    assert [getattr(alone, name) for name in Forecast.__struct_fields__] == [
+        getattr(together[one], name) for name in Forecast.__struct_fields__
     ]
 
 

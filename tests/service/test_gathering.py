@@ -135,7 +135,7 @@ def test_who_goes_away_keeps_nobody_from_an_answer(request_body, fake_model):
 
 
 async def ask(gathering, body, model):
-    with gathering.under_way():
+    with gathering:
         return await gathering.answer(body, model, asker(), reasons=5)
 
 
@@ -152,7 +152,7 @@ def test_who_comes_while_answers_are_sent_goes_together(request_body, fake_model
 
     async def pressed():
         gathering = Gathering()
-        with gathering.under_way():  # one that is answered, and not yet sent
+        with gathering:  # one that is answered, and not yet sent
             return await in_three_turns(gathering, body, fake_model)
 
     told = asyncio.run(pressed())  # though that one is never sent: nobody waits for long
@@ -165,7 +165,7 @@ def test_who_was_just_answered_may_ask_again_in_time(request_body, fake_model):
 
     async def again():
         gathering = Gathering()
-        with gathering.under_way():
+        with gathering:
             waiting = asyncio.create_task(ask(gathering, body, fake_model))
             await asyncio.sleep(0)
             await asyncio.sleep(0)

@@ -218,7 +218,7 @@ def sure_model(fake_model):
 
     def score(events, snapshots, *, reasons):
         forecasts = fake_model.score(events, snapshots, reasons=reasons)
-        return [replace(one, reasons=(said, *one.reasons)) for one in forecasts]
+        return [msgspec.structs.replace(one, reasons=(said, *one.reasons)) for one in forecasts]
 
     return replace(fake_model, score=score)
 
