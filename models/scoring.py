@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -12,7 +13,7 @@ from feature_store.compute import compute_features
 from feature_store.definitions import Feature, FeatureSet, Read
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
-from feature_store.vocabulary import LONG_STAY_DAYS
+from feature_store.vocabulary import LEAVING_WITHIN, LONG_STAY_DAYS
 from models.bundle import Bundle
 from models.forecast import Band, DischargeRange, Forecast, Reason, Refusal
 from models.grid import Grid, Int64
@@ -91,6 +92,35 @@ def forecast(
         strict=True,
     )
     return [_forecast(*row) for row in rows]
+
+
+def leaving_soon(model: StayModel, forecasts: Sequence[Forecast]) -> list[dict[str, float | None]]:
+    """Chances that spells already forecast end within 24, 48 and 72 hours and 5 days.
+
+    Read from the same curve as all else, counted in midnights: before the 1st, 2nd, 3rd and 5th
+    midnight from now. Apart from :func:`forecast`, as most who ask want to know who stays.
+
+    Parameters
+    ----------
+    model : StayModel
+        That made the forecasts.
+    forecasts : sequence of Forecast
+
+    Returns
+    -------
+    list of dict of str to float or None
+        By ``24h``, ``48h``, ``72h`` and ``5d``, never falling; None beyond what the model has seen.
+    """
+    if not forecasts:
+        return []
+    matrix = np.frombuffer(b"".join(one.features for one in forecasts), "<f8")
+    days = np.array([one.days_so_far for one in forecasts], np.int64)
+    prediction = model.predict(matrix.reshape(len(forecasts), -1), days)
+    columns = [prediction.leaving_within(nights).tolist() for nights in LEAVING_WITHIN.values()]
+    return [
+        {name: _known(chance) for name, chance in zip(LEAVING_WITHIN, row, strict=True)}
+        for row in zip(*columns, strict=True)
+    ]
 
 
 def _chance(staying: Float64, grid: Grid, days_so_far: Int64, days: int) -> list[float]:

@@ -27,6 +27,10 @@ _NOWHERE: Place = (None, None)
 _Said = Forecast | Refusal
 
 
+Leaving = Callable[[Sequence[Forecast]], list[dict[str, float | None]]]
+"""``models.scoring.leaving_soon`` with its model filled in."""
+
+
 class Scorer(Protocol):
     """What the service needs of a model: ``models.scoring.score`` with its bundle filled in."""
 
@@ -52,6 +56,8 @@ class ServedModel:
         Where it was loaded from: registry, local copy, folder.
     checksum : str, optional
         Of the whole bundle.
+    leaving_soon : callable, optional
+        Chances of leaving, by name, of forecasts that it made.
     """
 
     name: wire.ModelName
@@ -62,6 +68,7 @@ class ServedModel:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     origin: str = "folder"
     checksum: str | None = None
+    leaving_soon: Leaving | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

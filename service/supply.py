@@ -28,7 +28,7 @@ from feature_store.snapshots import Snapshots
 from feature_store.vocabulary import SPELL_START
 from models.bundle import Bundle, load_bundle
 from models.golden import TOLERANCE, golden_gap
-from models.scoring import score
+from models.scoring import leaving_soon, score
 from service.answering import ServedModel
 from service.logs import LOGGER, whereabouts
 from service.mlflow_http import HttpRegistry, is_address
@@ -263,6 +263,7 @@ def open_bundle(fetched: Fetched, *, origin: str) -> ServedModel:
         provenance=bundle.provenance,
         origin=origin,
         checksum=bundle.checksum,
+        leaving_soon=partial(leaving_soon, bundle.model),
     )
 
 

@@ -122,6 +122,13 @@ class Score(Struct, frozen=True):
     ignored_events: Annotated[
         int, Meta(description="Events that happened or were recorded after prediction_time.")
     ]
+    probability_of_leaving: Annotated[
+        dict[str, float | None] | UnsetType,
+        Meta(
+            description="Of a spell of the live store: chance that it ends before the 1st (24h), "
+            "2nd (48h), 3rd (72h) and 5th (5d) midnight from now; null where not knowable."
+        ),
+    ] = UNSET
 
 
 class RefusedSpell(Struct, frozen=True):

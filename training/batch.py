@@ -21,10 +21,11 @@ from feature_store.errors import BadInput
 from feature_store.events import Events
 from feature_store.snapshots import Snapshots
 from feature_store.spells import find_spells
-from feature_store.vocabulary import LONG_STAY_DAYS
+from feature_store.vocabulary import LEAVING_WITHIN, LONG_STAY_DAYS
 from models.bundle import Bundle
 from models.forecast import Forecast, Refusal
-from models.scoring import score
+from models.scoring import leaving_soon, score
+from models.stay import StayModel
 
 SUFFIXES: Final = (".csv", ".parquet")
 _REASONS: Final = 5
@@ -46,6 +47,7 @@ SCHEMA: Final = pa.schema(
         ("completeness", pa.float64()),
         ("refused", pa.string()),
         ("synthetic", pa.bool_()),
+        *((f"p_leaving_{name}", pa.float64()) for name in LEAVING_WITHIN),
     ]
 )
 """Columns of the file; a refused spell has its reason in ``refused`` and no numbers."""
@@ -132,7 +134,7 @@ def score_shard(bundle: Bundle, events: Events, moment: int, *, synthetic: bool)
     known = events.known_at(moment)
     snapshots = inpatients_at(known, moment)
     answers = score(bundle, known, snapshots, reasons=_REASONS)
-    return _table(snapshots, answers, synthetic=synthetic)
+    return _table(bundle.model, snapshots, answers, synthetic=synthetic)
 
 
 def inpatients_at(events: Events, moment: int) -> Snapshots:
@@ -152,9 +154,13 @@ def inpatients_at(events: Events, moment: int) -> Snapshots:
     )
 
 
-def _table(snapshots: Snapshots, answers: list[Forecast | Refusal], *, synthetic: bool) -> pa.Table:
+def _table(
+    model: StayModel, snapshots: Snapshots, answers: list[Forecast | Refusal], *, synthetic: bool
+) -> pa.Table:
+    forecasts = [answer for answer in answers if isinstance(answer, Forecast)]
+    soon = iter(leaving_soon(model, forecasts))
     rows = [
-        {**where, **_row(answer), "synthetic": synthetic}
+        {**where, **_row(answer, soon), "synthetic": synthetic}
         for where, answer in zip(_places(snapshots), answers, strict=True)
     ]
     return pa.Table.from_pylist(rows, schema=SCHEMA)
@@ -172,10 +178,12 @@ def _places(snapshots: Snapshots) -> Iterator[dict[str, Any]]:
         yield {"spell_id": spell, "subject_id": subject, "prediction_time": time}
 
 
-def _row(answer: Forecast | Refusal) -> dict[str, Any]:
+def _row(answer: Forecast | Refusal, soon: Iterator[dict[str, float | None]]) -> dict[str, Any]:
+    """Columns of one answer; ``soon`` holds the chances of leaving of the forecasts, in order."""
     if isinstance(answer, Refusal):
         return {"refused": answer.detail}
     return {
+        **{f"p_leaving_{name}": chance for name, chance in next(soon).items()},
         "days_so_far": answer.days_so_far,
         **{f"p_{days}": answer.probability[days] for days in LONG_STAY_DAYS},
         "band": answer.band.value,

@@ -72,6 +72,7 @@ class Score(Struct, frozen=True):
     missing: list[str]
     completeness: float
     ignored_events: int
+    probability_of_leaving: dict[str, float | None] | None = None  # of spells of the live store
 
 
 class Refused(Struct, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from feature_store.clock import to_moment
@@ -119,6 +120,7 @@ def score_present(asking: Asking, present: Present, names: Mapping[int, str]) ->
         _word(word, names[one.spell_id], present.at)
         for one, word in zip(present.inpatients, judged, strict=True)
     ]
+    words = _with_leaving(model, judged, words)
     told = _told(asking, present.at, round((time.perf_counter() - began) * 1e6))
     prints = _fingerprints(present.events, present.inpatients, asking.asker)
     return Scored(words, _rows(told, present.inpatients, judged, words, prints))
@@ -142,6 +144,21 @@ def _word(word: Forecast | Refusal, name: str, at: int) -> wire.Score | wire.Ref
     if isinstance(word, Refusal):
         return wire.RefusedSpell(name, word.reason, word.detail)
     return to_score(word, name, to_moment(at), ignored=0)
+
+
+def _with_leaving(
+    model: ServedModel,
+    judged: Sequence[Forecast | Refusal],
+    words: list[wire.Score | wire.RefusedSpell],
+) -> list[wire.Score | wire.RefusedSpell]:
+    """The same words, scores with their chances of leaving soon where the model can tell them."""
+    if model.leaving_soon is None:
+        return words
+    soon = iter(model.leaving_soon([said for said in judged if isinstance(said, Forecast)]))
+    return [
+        replace(word, probability_of_leaving=next(soon)) if isinstance(word, wire.Score) else word
+        for word in words
+    ]
 
 
 # ---- the account ---------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from feature_store.clock import DAY, HOUR
 from feature_store.events import Events, concatenate
 from feature_store.snapshots import Snapshots
-from feature_store.vocabulary import PROTECTED_FAMILIES
+from feature_store.vocabulary import LEAVING_WITHIN, PROTECTED_FAMILIES
 from models.bundle import Bundle
 from models.forecast import Band, Forecast, Refusal
-from models.scoring import TOP_REASONS, band_of, score
+from models.scoring import TOP_REASONS, band_of, leaving_soon, score
 
 START = 20_000 * DAY
 
@@ -206,3 +206,18 @@ def test_a_very_long_stay_is_still_answered(bundle):
 )
 def test_the_band_is_the_chance_of_passing_the_next_horizon(probability, days, band):
     assert band_of(probability, days) is band
+
+
+def test_chances_of_leaving_soon_are_read_from_the_same_curve(forecasts, bundle):
+    soon = leaving_soon(bundle.model, forecasts)
+    assert leaving_soon(bundle.model, []) == []
+    assert {type(chance) for one in soon for chance in one.values()} == {float}
+    met = 0
+    for one, chances in zip(forecasts, soon, strict=True):
+        told = [chances[name] for name in ("24h", "48h", "72h", "5d")]
+        assert told == sorted(told)
+        for name, nights in LEAVING_WITHIN.items():
+            if (day := one.days_so_far + nights) in one.probability:
+                met += 1
+                assert chances[name] == 1.0 - one.probability[day]
+    assert met > 50

@@ -38,6 +38,10 @@ def test_one_row_for_each_who_was_in_hospital(trained, tmp_path):
     assert all(row["p_7"] == 1.0 for row in rows if row["days_so_far"] >= 7)
     assert all(row["synthetic"] for row in rows)
     assert all(row["reasons"] for row in rows)
+    for row in rows:
+        soon = [row[f"p_leaving_{name}"] for name in ("24h", "48h", "72h", "5d")]
+        assert soon == sorted(soon)
+    assert all(r["p_leaving_72h"] == 1.0 - r["p_7"] for r in rows if r["days_so_far"] == 4)
 
 
 def test_csv_holds_the_same(trained, tmp_path):

@@ -219,6 +219,10 @@ def test_a_spell_scores_as_on_the_worklist_and_stands_on_the_record(trust, hub):
     told = hub.get("/v1/spells/S1/score", params={**at, "reasons": "all"}).json()
     (own,) = told["scores"]
     assert own["log_odds"] == entry["score"]["log_odds"]
+    soon = own["probability_of_leaving"]
+    assert soon == entry["score"]["probability_of_leaving"]
+    assert list(soon) == ["24h", "48h", "72h", "5d"]
+    assert list(soon.values()) == sorted(soon.values())
     total = own["base_value"] + sum(one["effect"] for one in own["reasons"])
     assert total == pytest.approx(own["log_odds"])
     row = hub.app.state.parts.record.score(own["score_id"])
