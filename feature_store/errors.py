@@ -10,7 +10,17 @@ Messages say what, where, expected, the *kind* of thing found and what to do. Th
 value from a record: a message may end in a log.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+NO_SPACE: Final = "no space left on the disk, or no more may be written to it"
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_SQLITE_FULL: Final = frozenset({13, 778})
+"""SQLITE_FULL, and SQLITE_IOERR_WRITE, which it says where a quota or limit is reached."""
 
 
 class HomewardError(Exception):
@@ -71,3 +81,26 @@ class Refused(HomewardError):
     def __init__(self, reasons: Sequence[str]) -> None:
         self.reasons = tuple(reasons)
         super().__init__("; ".join(self.reasons))
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error comes of a disk that takes no more, whichever library noticed it.
+
+    >>> is_full(OSError(errno.ENOSPC, "No space left on device"))
+    True
+    >>> is_full(OSError(errno.EACCES, "Permission denied"))
+    False
+    """
+    return any(
+        (isinstance(one, OSError) and one.errno in _FULL)
+        or getattr(one, "sqlite_errorcode", None) in _SQLITE_FULL
+        for one in _causes(error)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what it was raised from, and so on."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from feature_store.errors import HomewardError
+from feature_store.errors import NO_SPACE, BadInput, HomewardError, is_full
 from service.setting_kinds import refuse_unknown
 from service.settings import NAMES
 
@@ -139,6 +139,8 @@ _EXTRA_OF: Final = {"pyspark": "spark"}
 def _failed(error: Exception, *, with_traceback: bool) -> int:
     if with_traceback:
         traceback.print_exception(error)
+    if is_full(error) and not isinstance(error, HomewardError):
+        error = BadInput(f"{NO_SPACE}; make room and run again")
     if isinstance(error, click.ClickException):
         error.show()
         return BAD_USAGE

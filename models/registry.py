@@ -63,6 +63,8 @@ def connect() -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # What it raises is told in one line; it would print the statement and a traceback as well.
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
     uri = tracking_uri()
     _make_room(uri)
     mlflow.set_tracking_uri(uri)

@@ -6,14 +6,13 @@ wrong after it. Nothing here reads a dataset, and nothing it is given holds a pa
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from feature_store.errors import BadInput
+from feature_store.errors import NO_SPACE, BadInput, is_full
 from feature_store.manifest import Manifest
 from models.card_page import card_page
 from models.registry import MODEL_NAME, connect, tracking_uri
@@ -82,7 +81,12 @@ class Tracker:
             if manifest.synthetic
             else note,
         }
-        created = self.client.create_run(self._experiment(), run_name=name, tags=tags)
+        try:
+            created = self.client.create_run(self._experiment(), run_name=name, tags=tags)
+        except Exception as error:
+            if lost := _lost(error):
+                raise BadInput(lost) from error
+            raise
         run = Run(created.info.run_id, self.client)
         try:
             yield run
@@ -192,8 +196,13 @@ def _lost(error: BaseException) -> str:
     """What to say where the store or the disk gave way; empty for anything else."""
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - seconds to import
 
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "no space left on the disk; nothing is registered, make room and run again"
+    if is_full(error):
+        return f"{NO_SPACE}; nothing is registered, make room and run again"
+    if type(error).__module__.startswith("optuna."):
+        return (
+            f"the database of trials stopped answering ({type(error).__name__}); nothing is "
+            "registered, the trials that ended are kept: run again"
+        )
     # Files go to a server by another library than the rest.
     if isinstance(error, MlflowException) or type(error).__module__.startswith(_WIRES):
         return (

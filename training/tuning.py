@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,8 @@ _PRUNE_AFTER_TREES: Final = 30
 _PRUNE_EVERY: Final = 10
 _FREE_TRIALS: Final = 5
 """Trials that are never pruned: there must be something to compare with."""
+
+_TREES: Final = "trees_tried"
 
 Report = Callable[[str], None]
 
@@ -84,13 +87,13 @@ def tune(
     """
     study = _open(store, name)
     _claim(study, run)
-    wanted, seconds = config.tuning.trials, []
-    for number in range(len(_finished(study)), wanted):
-        began = time.monotonic()
-        _one(study, ground, config, number)
-        seconds.append(time.monotonic() - began)
-        left = (wanted - number - 1) * sum(seconds) / len(seconds)
-        report(f"trial {number + 1} of {wanted}: {_best_words(study)}; about {left:.0f} s left")
+    wanted = config.tuning.trials
+    try:
+        _go_on(study, ground, config, report)
+    except KeyboardInterrupt:
+        done = len(_finished(study))
+        report(f"stopped; {done} of {wanted} trials are kept: the same command goes on from there")
+        raise
     kept = _finished(study)[:wanted]
     for number, trial in enumerate(kept):
         _log(run, number, trial)
@@ -109,6 +112,17 @@ def tune(
             "space": {key: list(ends) for key, ends in config.tuning.space.items()},
         },
     )
+
+
+def _go_on(study: optuna.Study, ground: Ground, config: TrainingConfig, report: Report) -> None:
+    """Try what is left to be tried."""
+    wanted, seconds = config.tuning.trials, []
+    for number in range(len(_finished(study)), wanted):
+        began = time.monotonic()
+        _one(study, ground, config, number)
+        seconds.append(time.monotonic() - began)
+        left = (wanted - number - 1) * sum(seconds) / len(seconds)
+        report(f"trial {number + 1} of {wanted}: {_best_words(study)}; about {left:.0f} s left")
 
 
 def _open(store: Path, name: str) -> optuna.Study:
@@ -163,19 +177,38 @@ def _one(study: optuna.Study, ground: Ground, config: TrainingConfig, number: in
         seed=config.seed + number, n_startup_trials=2 * _FREE_TRIALS
     )
     if number < len(config.lightgbm.leaves):
-        study.enqueue_trial(_given(config, number), skip_if_exists=True)
+        _enqueue(study, _given(config, number))
     trial = study.ask()
     settings = _settings(config.lightgbm, _suggest(trial, config.tuning))
 
+    tried = 0
+
     def watch(trees: int, loss: float) -> None:
+        nonlocal tried
+        tried = trees + 1
+        if trees % _PRUNE_EVERY:  # to write a loss down takes longer than to grow a tree
+            return
         trial.report(loss, trees)
         if trial.should_prune():
             raise optuna.TrialPruned
 
-    try:
-        study.tell(trial, ground.loss(settings, watch))
-    except optuna.TrialPruned:
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    loss: float | None = None
+    with suppress(optuna.TrialPruned):
+        loss = ground.loss(settings, watch)
+    trial.set_user_attr(_TREES, tried)
+    study.tell(trial, loss, state=None if loss is not None else optuna.trial.TrialState.PRUNED)
+
+
+def _enqueue(study: optuna.Study, settings: dict[str, float]) -> None:
+    """Have these settings tried next, unless they were: a trial whose process ended does not count.
+
+    Optuna's ``skip_if_exists`` counts it, and what the trial was to try would never be tried.
+    """
+    from optuna.trial import TrialState  # noqa: PLC0415 - as above
+
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    if not waiting and all(trial.params != settings for trial in _finished(study)):
+        study.enqueue_trial(settings)
 
 
 def _given(config: TrainingConfig, number: int) -> dict[str, float]:
@@ -203,7 +236,7 @@ def _settings(base: FitSettings, chosen: Mapping[str, Any]) -> FitSettings:
 def _log(run: Run, number: int, trial: optuna.trial.FrozenTrial) -> None:
     """One nested run."""
     figures = {"log_loss": float(trial.value)} if trial.value is not None else {}
-    figures["trees_tried"] = float(len(trial.intermediate_values))
+    figures[_TREES] = float(trial.user_attrs.get(_TREES, len(trial.intermediate_values)))
     if trial.duration is not None:
         figures["seconds"] = trial.duration.total_seconds()
     run.log_child(f"trial {number + 1}", trial.params, figures, kept=_whole(trial))

@@ -1,5 +1,6 @@
 """The command line: help without weight, one line for a failure, exit codes as promised."""
 
+import errno
 import json
 import os
 import subprocess
@@ -90,6 +91,7 @@ def test_help_of_every_command_has_an_example_and_loads_nothing_heavy():
         ),
         (click.FileError("x.csv", "no such file"), 2, "Error: "),
         (KeyboardInterrupt(), 130, ""),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "no space left on the disk"),
         (ModuleNotFoundError("No module named 'lightgbm'", name="lightgbm"), 2, "'train' extra"),
         (ModuleNotFoundError("No module named 'pyspark'", name="pyspark"), 2, "'spark' extra"),
         (ModuleNotFoundError("No module named 'models.x'", name="models.x"), 1, "unforeseen"),
