@@ -17,6 +17,9 @@ KNOTS: Final = (0.05, 0.35, 0.65, 0.95)
 _STEPS: Final = 40
 _HALVINGS: Final = 8
 _TOLERANCE: Final = 1e-10
+_LAST_STEP: Final = 1e-6
+"""A step so small is the last: what is then still wrong is about its square."""
+
 _RIDGE: Final = 1e-9
 _LARGEST: Final = 50.0
 _LEAST_SPREAD: Final = 1e-9
@@ -175,7 +178,7 @@ def _newton(beta: Float64, basis: Float64, cells: Cells, shift: Float64) -> Floa
         step: Float64 = np.asarray(solved[:, :, 0], np.float64)
         step, loss = _halved(beta, step, loss, basis=basis, cells=cells, shift=shift)
         beta = beta + step
-        if float(np.abs(step).max(initial=0.0)) < _TOLERANCE * max(
+        if float(np.abs(step).max(initial=0.0)) < _LAST_STEP * max(
             1.0, float(np.abs(beta).max(initial=0.0))
         ):
             break
