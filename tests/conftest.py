@@ -1,8 +1,8 @@
 """What holds for every test: no network, no settings of the developer, and honest omissions.
 
-A test marked ``postgres``, ``java`` or ``chromium`` runs where that thing is. Elsewhere it is left
-out, and the run says so at its end. With CI=true or HOMEWARD_REQUIRE_ALL=1 nothing may be left out:
-a marked test that is skipped, for whatever reason, fails.
+A test marked ``postgres``, ``cluster``, ``java`` or ``chromium`` runs where that thing is.
+Elsewhere it is left out, and the run says so at its end. With CI=true or HOMEWARD_REQUIRE_ALL=1
+nothing may be left out: a marked test that is skipped, for whatever reason, fails.
 """
 
 import os
@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from contextlib import closing, contextmanager
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import hypothesis
@@ -69,8 +70,16 @@ def answers(address: tuple[str, int]) -> bool:
     return True
 
 
+def postgres_programs() -> Path | None:
+    """Return where initdb and pg_ctl are; Debian keeps them off PATH."""
+    debian = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
+    found = shutil.which("initdb", path=os.pathsep.join([os.environ.get("PATH", ""), *debian]))
+    return None if found is None else Path(found).parent
+
+
 NEEDS = {
     "postgres": ("a PostgreSQL server", lambda: answers(postgres_address())),
+    "cluster": ("the programs of a PostgreSQL server", lambda: postgres_programs() is not None),
     "java": ("a Java runtime", lambda: bool(shutil.which("java"))),
     "chromium": (
         "the Chromium browser",
@@ -173,6 +182,12 @@ def tell_server(server, statement):
     address = server.render_as_string(hide_password=False)
     with closing(psycopg.connect(address, autocommit=True)) as connection:
         connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def server_programs():
+    """Folder of the programs of a PostgreSQL server; for tests marked ``cluster``."""
+    return postgres_programs()
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def postgres_engine(address: URL, *, wait_seconds: float | None) -> Engine:
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),
         hide_parameters=True,
-        connect_args={"connect_timeout": CONNECT_SECONDS},
+        # A server set up without a locale would hand out text as bytes.
+        connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"},
     )
 
     @event.listens_for(engine, "connect")

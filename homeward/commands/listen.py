@@ -78,6 +78,7 @@ def command(
     from feature_store.hl7.mllp import Listener, check_reach
     from feature_store.identity import Identity, read_key
     from feature_store.live import open_store
+    from service.hub.live import WAIT_SECONDS
     from service.settings import Settings
 
     settings = Settings.from_environment(os.environ)
@@ -99,7 +100,7 @@ def command(
         document = {"host": host, "port": opened, "live": feed.live, "tls": tls is not None}
         show(document, text, as_json=as_json)
 
-    with closing(open_store(settings.database)) as store:
+    with closing(open_store(settings.database, wait_seconds=WAIT_SECONDS)) as store:
         asyncio.run(_listen(Listener(answer, peers=allow_from, tls=tls), host, port, told))
     unused.tell()
 

@@ -29,7 +29,7 @@ from service.record.writing import (
     insertion,
     open_chain,
     open_database,
-    prepare,
+    prepare_patiently,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class PostgresAudit:
     """
 
     def __init__(self, url: str, clock: Callable[[], int] = time.time_ns) -> None:
+        self._url = url
         self._engine = open_database(url)
         self._clock = clock
         self._prepared = False
@@ -194,7 +195,7 @@ class PostgresAudit:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            prepare(self._engine)
+            prepare_patiently(self._url)
             self._prepared = True
 
     def _let_go(self) -> None:

@@ -25,7 +25,7 @@ from service.record.writing import (
     insertion,
     open_chain,
     open_database,
-    prepare,
+    prepare_patiently,
 )
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class SqliteAudit:
         self._waiting: list[_Waiting] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            prepare_patiently(f"sqlite:///{path}")
             self._engine = open_database(f"sqlite:///{path}")
-            prepare(self._engine)
             self._connection = self._connect()
         except (OSError, sqlite3.Error, StoreUnavailable) as error:
             msg = f"{path.name}: the record cannot be opened ({type(error).__name__})"

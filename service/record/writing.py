@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 WAIT_SECONDS: Final = 2
 """Others write for microseconds; a database that takes longer than this is taken for gone."""
 
+PREPARE_SECONDS: Final = 10
+"""Whoever comes first makes the tables; others wait for that longer than for a row."""
+
+LOCK: Final = 0x5245434F  # of the beginnings of chains: not that of the live store, whose
+# transactions take longer, and which has nothing to do with them
+
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _OF_DETAILS = 2  # last fields of a row that go into a table of their own
 _SCORES, _FEEDBACK = NAME_OF[SCORES], NAME_OF[FEEDBACK]
@@ -76,7 +82,7 @@ class Audit(Protocol):
 # ---- the database --------------------------------------------------------------------------------
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, wait_seconds: int = WAIT_SECONDS) -> Engine:
     """Engine of the record's database, which nobody waits for long.
 
     Raises
@@ -84,15 +90,15 @@ def open_database(url: str) -> Engine:
     BadInput
         Another kind of address.
     """
-    engine = open_engine(_hurried(url), wait_seconds=WAIT_SECONDS)
+    engine = open_engine(_hurried(url), wait_seconds=wait_seconds)
 
     @event.listens_for(engine, "connect")
     def _hurry(connection: Any, _record: object) -> None:
         if engine.dialect.name == "sqlite":
             lite: sqlite3.Connection = connection
-            lite.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
+            lite.execute(f"PRAGMA busy_timeout = {wait_seconds * 1000}")
         else:
-            connection.execute(f"SET statement_timeout = {WAIT_SECONDS * 1000}")
+            connection.execute(f"SET statement_timeout = {wait_seconds * 1000}")
             connection.commit()
 
     return engine
@@ -122,6 +128,15 @@ def prepare(engine: Engine) -> None:
     StoreUnavailable
     """
     migrate(engine, migrations=_MIGRATIONS, version_table=VERSION_TABLE)
+
+
+def prepare_patiently(url: str) -> None:
+    """:func:`prepare` for a writer that starts beside others: one makes the tables, all wait."""
+    engine = open_database(url, wait_seconds=PREPARE_SECONDS)
+    try:
+        prepare(engine)
+    finally:
+        engine.dispose()
 
 
 def insertion(table: Table, mark: str) -> str:
@@ -206,7 +221,7 @@ def open_chain(engine: Engine, *, now: int) -> End:
 
 def begin_chain(connection: Connection, *, now: int) -> End:
     """:func:`open_chain` inside a transaction that is under way."""
-    take_turns(connection)
+    take_turns(connection, LOCK)
     named = {
         head.entry
         for text in connection.scalars(select(CHAINS.c.heads))

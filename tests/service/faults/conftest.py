@@ -27,11 +27,13 @@ LONG = 60  # seconds that a busy machine may need
 class Service:
     """A service that runs, with everything of it in one folder."""
 
-    def __init__(self, folder, arguments, environment):
+    def __init__(self, folder, arguments, environment, program=None):
+        folder.mkdir(exist_ok=True)
         self.log = folder / "log"
+        own = ["-m", "homeward"] if program is None else ["-c", program]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "homeward", "serve", "--json", *arguments],
+                [sys.executable, *own, "serve", "--json", *arguments],
                 env=os.environ | {"HOMEWARD_VAR": str(folder / "var")} | environment,
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
@@ -96,9 +98,10 @@ def start(tmp_path, bundle_folder):
     """Return a function that starts ``homeward serve``."""
     started = []
 
-    def starting(*arguments, folder=tmp_path, port=0, **environment):
+    def starting(*arguments, folder=tmp_path, port=0, program=None, **environment):
         usual = {"HOMEWARD_MODEL_URI": str(bundle_folder)}
-        service = Service(folder, ["--port", str(port), *arguments], usual | environment)
+        words = ["--port", str(port), *arguments]
+        service = Service(folder, words, usual | environment, program)
         started.append(service)
         return service
 
@@ -154,7 +157,8 @@ def kept_in(url):
     with closing(Record(url)) as record:
         proof = verify(record.engine)
         with record.engine.connect() as connection:
-            kept = list(connection.scalars(select(SCORES.c.score_id)))
+            ids = select(SCORES.c.score_id).where(SCORES.c.score_id.is_not(None))
+            kept = list(connection.scalars(ids))
     assert proof.faults == []
     assert len(set(kept)) == len(kept)
     return set(kept)

@@ -2,13 +2,15 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 from sqlalchemy import select
 
+from feature_store.live.database import open_engine, take_turns
 from service.record import AuditUnavailable, Record, SqliteAudit, open_audit
 from service.record.schema import SCORES
 from service.record.verification import verify
@@ -25,6 +27,12 @@ def until_kept(wait, audit, row, seconds=10):
             time.sleep(0.05)
         else:
             return time.monotonic() - began
+
+
+@contextmanager
+def disposing(engine):
+    yield engine
+    engine.dispose()
 
 
 def proof_of(url):
@@ -129,6 +137,32 @@ def test_a_file_that_somebody_else_holds_is_not_waited_for_long(tmp_path, a_row,
             other.execute("ROLLBACK")
         wait(audit.append([a_row(3)]))
     assert proof_of(f"sqlite:///{path}") == {"score-1", "score-3"}
+
+
+@pytest.mark.postgres
+def test_who_opens_a_record_while_another_makes_its_tables_waits_for_them(
+    postgres_url, a_row, wait
+):
+    with disposing(open_engine(postgres_url)) as engine, engine.connect() as other:
+        take_turns(other)  # as whoever makes tables holds it
+        release = threading.Timer(5, other.rollback)
+        release.start()
+        with closing(open_audit(postgres_url)) as audit:
+            wait(audit.append([a_row(1)]))
+        release.join()
+    assert proof_of(postgres_url) == {"score-1"}
+
+
+@pytest.mark.postgres
+def test_the_live_store_in_a_long_transaction_holds_up_no_account(postgres_url, a_row, wait):
+    with (
+        closing(open_audit(postgres_url)) as audit,
+        disposing(open_engine(postgres_url)) as engine,
+        engine.connect() as other,
+    ):
+        take_turns(other)  # as a message that is being worked on holds it
+        wait(audit.append([a_row(1)]))
+    assert proof_of(postgres_url) == {"score-1"}
 
 
 def test_many_writers_at_once_lose_nothing(database_url, a_row):
