@@ -29,7 +29,11 @@ from feature_store.vocabulary import (
 )
 
 LEAST_EVENTS: Final = 20
-"""A value seen less often in the training events is 'other'."""
+"""A value seen less often in the training events has no feature of its own."""
+
+LEAST_IN_CATEGORY: Final = 5
+"""A value of one category seen less often is 'other'. Low, as trees are given shrunken rates of the
+values too (``models/encoding.py``): a rare one costs nothing, and many together say a lot."""
 
 MOST_CATEGORIES: Final = 1000
 MOST_FLAGS: Final = 60
@@ -143,15 +147,15 @@ def _families(events: Events) -> Iterator[_Seen]:
         common = members[np.argsort(-count[members], kind="stable")]
         rows = np.isin(events.code, members)
         spells = np.unique(owner[rows]).size or 1
-        distinct = np.unique(told[rows]).size
+        several = np.unique(told[rows]).size / spells > SEVERAL
+        numbers = bool(numbered[members].sum() * 2 > size[name])
+        least = LEAST_EVENTS if several or numbers else LEAST_IN_CATEGORY
         yield _Seen(
             family=str(name),
-            values=tuple(
-                value_of(events.codes[code]) for code in common if count[code] >= LEAST_EVENTS
-            ),
-            numbers=bool(numbered[members].sum() * 2 > size[name]),
+            values=tuple(value_of(events.codes[code]) for code in common if count[code] >= least),
+            numbers=numbers,
             repeats=size[name] / spells,
-            several=distinct / spells > SEVERAL,
+            several=several,
         )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feature_store.automatic import LEAST_EVENTS, derive_features
+from feature_store.automatic import LEAST_EVENTS, LEAST_IN_CATEGORY, derive_features
 from feature_store.clock import DAY, HOUR
 from feature_store.compute import compute_features
 from feature_store.definitions import CLOCK_READS, Read, Scope
@@ -89,7 +89,18 @@ def test_a_value_gives_one_category_commonest_first_and_rare_ones_are_other():
     assert found["team"].categorical
 
 
-@pytest.mark.parametrize(("count", "kept"), [(LEAST_EVENTS - 1, False), (LEAST_EVENTS, True)])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_flag_needs_more_events_than_a_category(kept):
+    least = LEAST_EVENTS if kept else LEAST_EVENTS - 1
+    drugs = one_each(
+        lambda spell, turn: f"DRUG//{'few' if spell < least and not turn else turn}", repeat=2
+    )
+    assert ("drug__few" in named(derive(drugs))) == kept
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"), [(LEAST_IN_CATEGORY - 1, False), (LEAST_IN_CATEGORY, True)]
+)
 def test_a_category_needs_enough_events(count, kept):
     found = named(derive(one_each(lambda spell, _: "TEAM//few" if spell < count else "TEAM//many")))
     assert ("few" in found["team"].categories) == kept
