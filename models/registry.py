@@ -191,7 +191,7 @@ def runs_of(version: str) -> list[str]:
 
 
 def run_named(run_id: str) -> tuple[str, Mapping[str, str]]:
-    """Name of a run, and its tags.
+    """Name of a run, with the version it registered if it did, and its tags.
 
     Raises
     ------
@@ -199,7 +199,9 @@ def run_named(run_id: str) -> tuple[str, Mapping[str, str]]:
         There is no such run.
     """
     try:
-        run = connect().get_run(run_id)
+        client = connect()
+        run = client.get_run(run_id)
+        made = client.search_model_versions(f"run_id = '{run.info.run_id}'")
     except HomewardError:
         raise
     except Exception as error:
@@ -208,7 +210,8 @@ def run_named(run_id: str) -> tuple[str, Mapping[str, str]]:
             f"is no such run ({type(error).__name__})"
         )
         raise BadInput(msg) from error
-    return str(run.info.run_name), dict(run.data.tags)
+    versions = "".join(f", version {version.version}" for version in made)
+    return f"{run.info.run_name}{versions}", dict(run.data.tags)
 
 
 def run_file(run_id: str, name: str, folder: Path) -> Path:

@@ -73,10 +73,14 @@ def _grouping(name: str, rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
             if (gap := row["metrics"][metric]["difference"])["value"] is not None
         ]
         if bars:
-            label = METRICS[metric].label
-            yield interval_chart(bars, title=f"{label} by group", across=f"{label}, difference")
+            label, side = METRICS[metric].label, "right" if METRICS[metric].better > 0 else "left"
+            across = f"{label}, difference ({side} of 0: first better)"
+            yield interval_chart(bars, title=f"{label} by group", across=across)
     yield table(
-        ("Group", "Snapshots", "Long stays", "AUROC", "Brier score", "In the large", ""),
+        (
+            *("Group", "Snapshots", "Long stays", "AUROC, difference", "Brier score, difference"),
+            *("In the large, difference", "By AUROC"),
+        ),
         [_group(row) for row in rows],
     )
 

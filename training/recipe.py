@@ -143,7 +143,11 @@ def _tuned(
     )
     data_hash = prepared.found.dataset.manifest.content_hash
     name = study_name(config, data_hash=data_hash, features_hash=features.hash)
-    return tune(ground, config, run=run, store=store, name=name, report=report)
+    tuned = tune(ground, config, run=run, store=store, name=name, report=report)
+    notes = tuned.notes
+    best = ", ".join(f"{key} {value:.3g}" for key, value in notes["best"].items())
+    report(f"keeping trial {notes['best_trial'] + 1} of {notes['trials']}: {best}")
+    return tuned
 
 
 def fit_model(prepared: Prepared, config: TrainingConfig, report: Report) -> StayModel:

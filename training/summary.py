@@ -156,9 +156,12 @@ def gate_lines(gates: Iterable[Gate]) -> list[str]:
     return aligned((gate.verdict.value.upper(), gate.name, gate.reason) for gate in gates)
 
 
-def comparison_lines(compared: Mapping[str, Any], *, synthetic: bool) -> list[str]:
-    """Paired differences of two runs, by group where they were looked for."""
+def comparison_lines(
+    compared: Mapping[str, Any], *, synthetic: bool, runs: Sequence[str] = ()
+) -> list[str]:
+    """Paired differences of two runs, by group where they were looked for; ``runs`` names them."""
     lines = [SYNTHETIC] if synthetic else []
+    lines += aligned(zip(("first:", "second:"), runs, strict=False))
     lines += [
         f"{compared['rows']} held-out snapshots in common; first minus second, 95 % intervals"
     ]
@@ -176,12 +179,12 @@ def comparison_lines(compared: Mapping[str, Any], *, synthetic: bool) -> list[st
         ]
         lines += ["", f"Length of stay >= {days} midnights", *_indented(rows)]
         for name, groups in compared.get("groups", {}).get(days, {}).items():
-            lines += ["", f"  {days} midnights, {name}: difference", *_compared_groups(groups)]
+            lines += ["", f"  {days} midnights, {name}: differences", *_compared_groups(groups)]
     return lines
 
 
 def _compared_groups(groups: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows: list[tuple[str, ...]] = [("", "AUROC", "Brier score", "in the large", "")]
+    rows: list[tuple[str, ...]] = [("", "AUROC", "Brier score", "in the large", "by AUROC")]
     for row in groups:
         if row["too_few"]:
             rows.append((row["group"], "too few to judge", "", "", ""))

@@ -119,10 +119,11 @@ def _go_on(study: optuna.Study, ground: Ground, config: TrainingConfig, report: 
     wanted, seconds = config.tuning.trials, []
     for number in range(len(_finished(study)), wanted):
         began = time.monotonic()
-        _one(study, ground, config, number)
+        went = _one(study, ground, config, number)
         seconds.append(time.monotonic() - began)
         left = (wanted - number - 1) * sum(seconds) / len(seconds)
-        report(f"trial {number + 1} of {wanted}: {_best_words(study)}; about {left:.0f} s left")
+        ahead = f"; about {left:.0f} s left" if number + 1 < wanted else ""
+        report(f"trial {number + 1} of {wanted}: {went}; {_best_words(study)}{ahead}")
 
 
 def _open(store: Path, name: str) -> optuna.Study:
@@ -168,8 +169,8 @@ def _best_words(study: optuna.Study) -> str:
     return f"best so far trial {study.best_trial.number + 1}, loss {study.best_value:.5f}"
 
 
-def _one(study: optuna.Study, ground: Ground, config: TrainingConfig, number: int) -> None:
-    """Ask for settings, try them, tell how they did."""
+def _one(study: optuna.Study, ground: Ground, config: TrainingConfig, number: int) -> str:
+    """Ask for settings, try them, tell how they did; the same in words."""
     import optuna  # noqa: PLC0415 - as above
 
     # A sampler seeded by the trial, not by the process: what comes next survives a restart.
@@ -197,6 +198,7 @@ def _one(study: optuna.Study, ground: Ground, config: TrainingConfig, number: in
         loss = ground.loss(settings, watch)
     trial.set_user_attr(_TREES, tried)
     study.tell(trial, loss, state=None if loss is not None else optuna.trial.TrialState.PRUNED)
+    return f"given up after {tried} trees" if loss is None else f"loss {loss:.5f}"
 
 
 def _enqueue(study: optuna.Study, settings: dict[str, float]) -> None:

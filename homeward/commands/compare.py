@@ -46,12 +46,12 @@ def command(first: str, second: str, data: Path | None, out: Path | None, as_jso
     named = [run_named(run) for run in (first, second)]
     compared = compare(_rows(first), _rows(second), parted=parted)
     synthetic = any(tags.get("homeward.synthetic") == "true" for _, tags in named)
+    titles = [f"{name} ({run})" for (name, _), run in zip(named, (first, second), strict=True)]
     if out is not None:
-        titles = [f"{name} ({run})" for (name, _), run in zip(named, (first, second), strict=True)]
         _write(out, comparison_page(*titles, compared=compared, synthetic=synthetic))
     show(
         {"first": first, "second": second, "synthetic": synthetic, **compared},
-        "\n".join(comparison_lines(compared, synthetic=synthetic)),
+        "\n".join(comparison_lines(compared, synthetic=synthetic, runs=titles)),
         as_json=as_json,
     )
 

@@ -53,6 +53,9 @@ def test_train_promote_score_evaluate_compare_rollback(home, capsys, write_event
     grouped = answer(capsys, "compare", *runs, "--data", data, "--out", str(page))
     assert {row["group"] for row in grouped["groups"]["7"]["sex"]} == {"male", "female"}
     assert "SYNTHETIC" in page.read_text()
+    capsys.readouterr()
+    assert run(["compare", *runs]) == 0
+    assert f"train trust, version 1 ({runs[0]})" in capsys.readouterr().out
     assert "no such run" in answer(capsys, "compare", runs[0], "f" * 32, code=2)
 
     assert "a previous champion expected" in answer(capsys, "rollback", code=2)

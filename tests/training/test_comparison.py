@@ -135,6 +135,8 @@ def test_page_shows_differences_by_group_and_says_synthetic(by_group):
     assert "&lt;two&gt;" in page
     assert "By deprivation quintile" in page
     assert "first better" in page
+    assert "AUROC, difference (right of 0: first better)" in page
+    assert "Brier score, difference (left of 0: first better)" in page
     assert "<svg" in page
     assert "<script" not in page
     assert "http" not in page

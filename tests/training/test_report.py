@@ -99,7 +99,9 @@ def test_gate_lines_are_a_table():
 def test_comparison_lines_say_which_is_better():
     told = {"value": 0.1, "low": 0.05, "high": 0.15}
     metrics = {"auroc": {"first": told, "second": told, "difference": told}}
-    text = "\n".join(comparison_lines({"rows": 500, "horizons": {"7": metrics}}, synthetic=True))
+    compared = {"rows": 500, "horizons": {"7": metrics}}
+    text = "\n".join(comparison_lines(compared, synthetic=True, runs=("one", "two")))
+    assert "first:   one\nsecond:  two\n" in text
     assert "first better" in text
     assert "0.100 (0.050 to 0.150)" in text
 
