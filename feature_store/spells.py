@@ -8,13 +8,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_store.clock import midnights_between
+from feature_store.clock import DAY, midnights_between
 from feature_store.errors import BadInput
 from feature_store.events import NO_SPELL, Events, Int64
 from feature_store.vocabulary import DEATH, SPELL_END, SPELL_START
 
 STILL_HERE: Final = int(np.iinfo(np.int64).max)
 """End of a spell that has not ended in the data: censored, not short."""
+
+EARLIEST_STAY: Final = 20 * 365 * DAY
+"""About 1990, UTC microseconds: no stay that a feed tells of is older; a clock at its zero is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from feature_store.fhir.library import Library
 from feature_store.fhir.moments import exact
 from feature_store.fhir.people import Person
 from feature_store.identity import Identity
-from feature_store.spells import STILL_HERE
+from feature_store.spells import EARLIEST_STAY, STILL_HERE
 
 INPATIENT: Final = frozenset({"IMP", "ACUTE", "NONAC"})
 _OTHER_CLASSES: Final = frozenset({"AMB", "EMER", "FLD", "HH", "OBSENC", "PRENC", "SS", "VR"})
@@ -117,6 +117,9 @@ def _period(encounter: Any, library: Library) -> tuple[int, int]:
     place = "Encounter.period"
     period = encounter.period
     start = exact(None if period is None else period.start, f"{place}.start")
+    if start < EARLIEST_STAY:
+        msg = f"{place}.start: an admission from 1990 on expected"
+        raise BadInput(msg)
     end = STILL_HERE
     if encounter.status == "finished":
         end = exact(period.end, f"{place}.end")

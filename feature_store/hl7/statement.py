@@ -19,6 +19,7 @@ from feature_store.hl7.reading import (
     Unreadable,
     read_message,
 )
+from feature_store.spells import EARLIEST_STAY
 
 OF_A_VISIT: Final = frozenset(
     {"A01", "A02", "A03", "A06", "A07", "A11", "A12", "A13", "A21", "A22", "A23"}
@@ -27,9 +28,6 @@ MERGES: Final = frozenset({"A34", "A40"})
 MOVES: Final = frozenset({"A44", "A45"})
 USED: Final = OF_A_VISIT | MERGES | MOVES | {"A04", "A05", "A08", "A28", "A31"}
 """Triggers that say something to us; others are kept and acknowledged, no more."""
-
-EARLIEST: Final = 20 * 365 * DAY
-"""About 1990: no feed is older, and a clock at its zero is none."""
 
 TIMES: Final = {"admitted_at": ("PV1", 44), "discharged_at": ("PV1", 45)}
 
@@ -185,6 +183,6 @@ def _moment(reading: Reading, segment: str, number: int, now: int) -> int | None
     if text in {"", DELETE}:
         return None
     moment = to_utc(text)
-    if moment is None or not EARLIEST <= moment <= now + DAY:
+    if moment is None or not EARLIEST_STAY <= moment <= now + DAY:
         raise Unreadable(f"{segment}-{number}: a time from 1990 to now, as YYYYMMDDHHMM, expected")
     return moment

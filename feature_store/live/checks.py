@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from feature_store.clock import DAY, SECOND
 from feature_store.errors import BadEvents
 from feature_store.events import NO_SPELL, NO_TIME, Events
+from feature_store.spells import EARLIEST_STAY
 from feature_store.vocabulary import SPELL_END, SPELL_START, limits_of
 
 EARLIEST: Final = -70 * 365 * DAY - 17 * DAY
@@ -72,6 +73,9 @@ def _faults(events: Events, now: int) -> dict[str, Mask]:
         | (known & (events.recorded_at < EARLIEST)),
         f"a time and a spell for every {SPELL_START} and {SPELL_END}": marks
         & (~timed | (events.spell_id == NO_SPELL)),
+        f"a time from 1990 on for every {SPELL_START} and {SPELL_END}": marks
+        & timed
+        & (events.time < EARLIEST_STAY),
         "a finite number, or none": np.isinf(value),
         "a value of its family's value set and range": (value < low)
         | (value > high)

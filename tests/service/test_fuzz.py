@@ -99,7 +99,8 @@ class House:
         """Answer to a body, and how many rows each table grew by."""
         before = self._rows()
         address = path.replace("{score_id}", self.score_id)
-        answer = self.client.post(address, content=body, headers={"Content-Type": media})
+        headers = {"Content-Type": media}
+        answer = self.client.post(address, content=body, headers=headers, follow_redirects=False)
         after = self._rows()
         return answer, {name: after[name] - before.get(name, 0) for name in after}
 
@@ -180,6 +181,79 @@ def check_kept(path, answer, grew):
         assert grew["score_audit"] == len(stays)
 
 
+# ---- the cases that every hospital sees, by name -------------------------------------------------
+
+
+def text(change):
+    """A body whose text was changed."""
+    return lambda good: change(json.dumps(good, ensure_ascii=False)).encode()
+
+
+HOSTILE = {
+    "empty": lambda _: b"",
+    "byte order mark": lambda good: json.dumps(good).encode("utf-8-sig"),
+    "UTF-16": lambda good: json.dumps(good).encode("utf-16"),
+    "Latin 1": lambda good: json.dumps([good, "Ren\xe9"], ensure_ascii=False).encode("latin-1"),
+    "NUL": text(lambda told: told[:1] + "\x00" + told[1:]),
+    "truncated": text(lambda told: told[:-1]),
+    "two in one": text(lambda told: told + told),
+    "not the type": lambda good: json.dumps([good]).encode(),
+    "NaN": text(lambda told: told[:-1] + ', "x": NaN}'),
+    "Infinity": text(lambda told: told[:-1] + ', "x": -Infinity}'),
+    "number without end": text(lambda told: told[:-1] + ', "x": ' + "9" * 5000 + "}"),
+    "key twice": text(lambda told: told[:-1] + ', "x": 1, "x": 2}'),
+    "nested": lambda _: b"[" * 100_000,
+    "lone surrogate": lambda good: json.dumps(good).encode()[:-1] + b', "\\ud800": "\xed\xa0\x80"}',
+}
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_what_is_no_json_of_ours_is_refused(house, path):
+    media, good = DOORS[path]
+    good = house.feedback if path == f"{HOOK}/feedback" else good
+    for name, harm in HOSTILE.items():
+        answer, grew = house.send(path, media, harm(good))
+        check_refusal(path, answer)
+        assert not any(grew.values()), name
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"time": "1970-01-01T00:00:00Z"}, "a time from 1990 on for every SPELL_START"),
+        ({"time": "1899-12-31T23:59:59Z"}, "a moment from 1900 to 2199"),
+        ({"time": "2999-12-31T23:59:59Z"}, "a moment from 1900 to 2199"),
+        ({"time": stamp(-401)}, "a time from 1900 to 400 days ahead"),
+        ({"time": "2026-03-29T01:30:00"}, "a moment with an offset"),
+        ({"time": "2026-02-30T00:00:00Z"}, "RFC 3339"),
+        ({"time": 1_768_000_000}, "expected, got int"),
+        ({"time": None}, "a time and a spell for every SPELL_START"),
+        ({"recorded_at": stamp(-1)}, "a time of recording from 1900 to now"),
+        ({"code": "SEX//F"}, "a value of its family's value set and range"),
+        ({"code": "AGE", "numeric_value": 200}, "a value of its family's value set and range"),
+        ({"code": "A\x00B"}, "text without control characters"),
+        ({"code": "A" * 300}, "length <="),
+        ({"numeric_value": "4"}, "expected, got str"),
+        ({"numeric_value": True}, "expected, got bool"),
+        ({"spell_id": ""}, "length >= 1"),
+        ({"subject_id": NHS_NUMBER}, "the shape of an NHS number"),
+        ({"subject_id": 7}, "expected, got int"),
+    ],
+)
+def test_one_event_that_cannot_be_keeps_its_whole_batch_out(house, change, told):
+    new = facts(news2=7)
+    body = json.dumps({"events": [*new, new[0] | change]}).encode()
+    answer, grew = house.send("/v1/events", JSON, body)
+    check_refusal("/v1/events", answer)
+    (fault,) = answer.json()["errors"]
+    assert fault["pointer"].startswith(f"#/events/{len(new)}")
+    assert told in fault["detail"]
+    assert not any(grew.values())
+
+
+# ---- messages ------------------------------------------------------------------------------------
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_message_is_acknowledged(house, data):
@@ -207,6 +281,18 @@ ODD_FIELDS = [
     *(b"19700101", b"299912312359", b"20260329013000", b"20261025013000", b"NaN", b"A" * 70_000),
     *(b"\r", b"MSH|^~\\&|", b"PV1||I", b"\x0b", b"\x1c\r", b"9990000018^^^NHS^NH"),
 ]
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/worklist/feedback"])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_form_is_answered_and_repeats_nothing(house, path, data):
+    good = f"key={SURNAME}&verdict=seen&score_id={house.score_id}&reason=&token=x".encode()
+    body = data.draw(st.just(good) | harmed(good) | st.binary(max_size=60))
+    answer, grew = house.send(path, "application/x-www-form-urlencoded", body)
+    assert answer.status_code < 500
+    assert SURNAME not in answer.text
+    assert not any(grew.values())  # without a page of ours there is no token that fits
 
 
 @pytest.mark.parametrize("path", [*DOORS, "/v1/adt"])

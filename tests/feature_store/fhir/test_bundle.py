@@ -214,6 +214,7 @@ def wrong(resources, name, path, value):
         ("p1", ["secret"], "secret", "Patient"),
         ("p1", ["identifier", 0, "value"], "9990000010", "Patient.identifier.value"),
         ("crp", ["effectiveDateTime"], "2999-01-01T00:00:00Z", "Observation.effective"),
+        ("e1", ["period", "start"], "1970-01-01T00:00:00Z", "Encounter.period.start: an admission"),
         ("crp", ["effectiveDateTime"], "2024-01-13T00:00:00Z", "Observation.effective"),
         ("crp", ["status"], "secret", "Observation.status"),
         ("c1", ["recordedDate"], "9999", "Condition.recordedDate"),
