@@ -25,11 +25,15 @@ TABLES: Final = (
         "reasons",
         "batch",
         "http",
+        "pages",
         "impact",
         "monitor",
     ),
 )
 """Modules of this package, in the order they are run."""
+
+NEEDED: Final = {"spark": "pyspark", "pages": "playwright"}
+"""Of requirements/dev.txt: tables that are left out, and told, without it."""
 
 PLAIN: Final = frozenset({"reasons", "http"})
 """Tables without options."""
@@ -52,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(table: str, chosen: argparse.Namespace) -> bool:
     if importlib.util.find_spec(f"benchmarks.{table}") is None:
         return True
-    if table == "spark" and importlib.util.find_spec("pyspark") is None:
-        print("spark: PySpark expected (requirements/dev.txt has it), left out", file=sys.stderr)
+    needed = NEEDED.get(table)
+    if needed is not None and importlib.util.find_spec(needed) is None:
+        print(f"{table}: {needed} expected (make .venv/.stamp-dev), left out", file=sys.stderr)
         return False
     options: list[str] = []
     if table in PLAIN:
