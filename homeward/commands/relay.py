@@ -101,12 +101,12 @@ def _relay(places: Places, file: Path, client: Client) -> Iterator[Relay]:
     from feature_store.live.spell_index import read_cancelled
     from homeward.relay.drop import ask_service
     from homeward.relay.loop import Relay, World
-    from homeward.relay.outbox import Outbox
+    from homeward.relay.outbox import WAIT_SECONDS, Outbox
     from homeward.relay.trackers_file import read_trackers
 
     url = places.settings.database
     trackers = read_trackers(file, lambda: ask_service(client.get))
-    store = open_store(url)
+    store = open_store(url, wait_seconds=WAIT_SECONDS)
     outbox = Outbox(url, places.pseudonym_key())
 
     def cancelled(spells: Sequence[int], at: int) -> set[int]:

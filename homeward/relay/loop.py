@@ -58,6 +58,7 @@ class Relay:
         worklist = self.world.worklist()
         number_of, turns = self.outbox.number_of, self.outbox.turns()
         notices = notices_of(worklist, number_of, turns) + self._withdrawn(worklist)
+        self.outbox.forget(now=self.world.now())
         return self.outbox.keep(notices, self.trackers.trackers, now=self.world.now())
 
     def _withdrawn(self, worklist: Json) -> list[Notice]:

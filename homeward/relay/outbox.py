@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, func, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, or_, select, update
 
 from feature_store.clock import DAY, SECOND, to_microseconds, to_moment
 from feature_store.identity import Identity
@@ -31,6 +31,14 @@ LEASE_SECONDS: Final = 120
 """For how long a delivery is in the hands of the process that took it; longer than any attempt."""
 REMEMBERED_DAYS: Final = 90
 """How long a spell that was told of is watched for its withdrawal."""
+KEPT_DAYS: Final = 90
+"""After which a notice that cannot come again is deleted, once it is settled."""
+KEPT_DAYS_OF_A_STAY: Final = 400
+"""The same for what is told once a stay: forgotten sooner, it would be told again."""
+ONCE_A_STAY: Final = (Kind.HIGH.value, Kind.WITHDRAWN.value)
+MOST_AT_ONCE: Final = 1000
+WAIT_SECONDS: Final = 8
+"""After which a database that does not answer is taken for gone."""
 GIVEN_UP: Final = "given up"
 WAITING: Final = "waiting"
 
@@ -92,7 +100,7 @@ class Outbox:
     def __init__(
         self, url: str, secret: bytes, chance: Callable[[], float] = random.random
     ) -> None:
-        self._engine: Engine = open_engine(url)
+        self._engine: Engine = open_engine(url, wait_seconds=WAIT_SECONDS)
         migrate(self._engine, migrations=_MIGRATIONS, version_table=VERSION_TABLE)
         self._secret = secret
         self._chance = chance
@@ -135,6 +143,26 @@ class Outbox:
             "score_id": notice.score_id,
             "site": notice.site,
         }
+
+    def forget(self, *, now: int) -> int:
+        """Delete notices that are old and settled, the oldest first; return how many."""
+        waits = select(DELIVERIES.c.notice_id).where(
+            DELIVERIES.c.notice_id == NOTICES.c.notice_id, DELIVERIES.c.next_at.is_not(None)
+        )
+        is_old = or_(
+            NOTICES.c.at < now - KEPT_DAYS_OF_A_STAY * DAY,
+            and_(NOTICES.c.at < now - KEPT_DAYS * DAY, NOTICES.c.kind.not_in(ONCE_A_STAY)),
+        )
+        query = select(NOTICES.c.notice_id).where(is_old, ~waits.exists())
+        query = query.order_by(NOTICES.c.at).limit(MOST_AT_ONCE)
+
+        def work(connection: Connection) -> int:
+            old = connection.scalars(query).all()
+            for table in (DELIVERIES, NOTICES):
+                connection.execute(delete(table).where(table.c.notice_id.in_(old)))
+            return len(old)
+
+        return write(self._engine, work)
 
     def turns(self) -> dict[int, int]:
         """How often each spell was withdrawn, of those that ever were."""

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from starlette.testclient import TestClient
 
+from homeward.commands.relay import command as relay_command
 from homeward.commands.serve import command as serve
 from service.app import create_app
 from service.server import GRACE_SECONDS
@@ -14,6 +15,7 @@ from service.settings import NAMES, Settings
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
+RELAY = ROOT / "deploy" / "relay"
 SECRETS = re.compile(r"password|token|hw_[A-Za-z0-9_-]{20,}", re.IGNORECASE)
 
 
@@ -38,6 +40,12 @@ def manifests():
 @pytest.fixture(scope="module")
 def pod(manifests):
     return manifests["Deployment"]["spec"]["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def relay():
+    told = yaml.safe_load((RELAY / "deployment.yaml").read_text())
+    return told["spec"]["template"]["spec"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +75,7 @@ def test_only_the_proxy_is_reachable_from_outside(compose):
     assert compose["services"]["proxy"]["ports"] == ["443:443"]
     inner = {name for name, network in compose["networks"].items() if network.get("internal")}
     for name, service in compose["services"].items():
-        assert name == "proxy" or set(service["networks"]) <= inner
+        assert name in {"proxy", "relay"} or set(service["networks"]) <= inner
 
 
 def test_its_settings_are_ones_that_the_service_takes(compose):
@@ -83,6 +91,38 @@ def test_its_commands_are_ones_that_there_are(compose, container):
     for arguments in (compose["services"]["homeward"]["command"], container["args"]):
         assert arguments[0] == "serve"
         assert serve.make_context("serve", list(arguments[1:])).params["host"] == "0.0.0.0"
+
+
+def test_the_relay_is_started_with_options_and_settings_that_there_are(compose, relay):
+    (told,) = relay["containers"]
+    named = {one["name"]: one.get("value", "") for one in told["env"]}
+    for arguments, given in (
+        (compose["services"]["relay"]["command"], compose["services"]["relay"]["environment"]),
+        (told["args"], named),
+    ):
+        assert arguments[0] == "relay"
+        assert relay_command.make_context("relay", list(arguments[1:])).params["key_file"]
+        assert set(homeward_settings(given)) <= set(NAMES)
+        assert {"HOMEWARD_TRACKERS_FILE", "HOMEWARD_PSEUDONYM_KEY_FILE"} <= set(given)
+    assert "ports" not in told
+
+
+def test_the_relay_reaches_the_service_and_can_do_as_little(relay, pod, manifests):
+    assert relay["securityContext"] == pod["securityContext"]
+    (told,), (given,) = relay["containers"], relay["initContainers"]
+    for container in (told, given):
+        assert container["securityContext"] == pod["containers"][0]["securityContext"]
+        assert container["resources"].keys() == {"requests", "limits"}
+        volumes = {volume["name"] for volume in relay["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+    policy = yaml.safe_load((RELAY / "network.yaml").read_text())["spec"]
+    assert policy["podSelector"]["matchLabels"] in [
+        one.get("podSelector", {}).get("matchLabels")
+        for one in manifests["NetworkPolicy"]["spec"]["ingress"][0]["from"]
+    ]
+    assert policy["ingress"] == []
+    listed = yaml.safe_load((RELAY / "kustomization.yaml").read_text())["resources"]
+    assert {*listed, "kustomization.yaml"} == {path.name for path in RELAY.iterdir()}
 
 
 def test_every_service_can_do_little(compose):

@@ -5,9 +5,12 @@ import threading
 from contextlib import closing
 
 import pytest
+from sqlalchemy import select
 
-from feature_store.clock import DAY, SECOND
-from homeward.relay.outbox import LEASE_SECONDS, WAITS
+from feature_store.clock import DAY, SECOND, to_moment
+from feature_store.live.database import reading
+from homeward.relay.outbox import KEPT_DAYS, KEPT_DAYS_OF_A_STAY, LEASE_SECONDS, WAITS
+from homeward.relay.schema import DELIVERIES, NOTICES
 from homeward.relay.tracker import Kind
 
 
@@ -177,6 +180,33 @@ def test_a_cancelled_spell_is_withdrawn_once_and_told_anew_if_it_comes_back(
     assert sorted(told[:2]) == [("risk.high", "S1"), ("risk.high", "S2")]
     assert told[2:] == [("risk.withdrawn", "S1"), ("risk.high", "S1"), ("risk.withdrawn", "S1")]
     assert len(set(receiver.ids)) == 5
+
+
+def test_what_is_settled_is_forgotten_in_time_and_what_waits_is_not(
+    relay_of, database_url, receivers, webhook, world, made
+):
+    receiver = receivers()
+    relay = relay_of(webhook(receiver), url=database_url)
+
+    def look_after(days, *entries):
+        world.now += days * DAY
+        world.list = made.list(*entries, at=to_moment(world.now).isoformat())
+        relay.look()
+        with reading(relay.outbox._engine) as connection:
+            assert len(connection.execute(select(DELIVERIES)).all()) <= 2
+            return sorted(connection.scalars(select(NOTICES.c.kind)))
+
+    stays = made.entry("S1")
+    rises = made.entry("S2", band="low", change="rising")
+    assert look_after(0, stays, rises) == ["risk.high", "risk.rising"]
+    receiver.answers = [(500, {}), (500, {})]
+    assert tell_all(relay) == ["waiting", "waiting"]
+    assert look_after(KEPT_DAYS + 1, stays) == ["risk.high", "risk.rising"]  # they wait
+    assert tell_all(relay) == ["taken", "taken"]
+    assert look_after(0, stays) == ["risk.high"]
+    assert tell_all(relay) == []  # still there, and not told again
+    assert look_after(KEPT_DAYS_OF_A_STAY, made.entry("S3", band="low")) == []
+    assert kinds(receiver)[2:] in (["risk.high", "risk.rising"], ["risk.rising", "risk.high"])
 
 
 def test_a_tracker_that_breaks_stops_no_other(relay_of, receivers, webhook, world, made):
