@@ -27,6 +27,7 @@ from feature_store.live.database import StoreUnavailable
 
 BEGIN: Final = b"\x0b"
 END: Final = b"\x1c\r"
+_BEGINS_AGAIN: Final = BEGIN + b"MSH"
 
 _log = logging.getLogger(__name__)
 
@@ -177,8 +178,9 @@ class Listener:
 async def _next_message(reader: asyncio.StreamReader) -> bytes | None:
     """Content of the next frame, or None at the end of the connection.
 
-    A frame that begins within another is a new one: its sender gave the other up half-way. What
-    there was of it is dropped and not acknowledged; joined, the two would tell of two patients.
+    A message that begins within another is a new one: its sender gave the other up half-way. What
+    there was of it is dropped and not acknowledged; joined, the two would tell of two patients. The
+    mark of a beginning alone is a line break that somebody typed into a text.
     """
     try:
         await reader.readuntil(BEGIN)  # whatever stands between frames is none
@@ -187,7 +189,12 @@ async def _next_message(reader: asyncio.StreamReader) -> bytes | None:
         if error.partial:
             raise
         return None
-    return framed.removesuffix(END).rpartition(BEGIN)[2]
+    message = framed.removesuffix(END)
+    return (
+        message[message.rfind(_BEGINS_AGAIN) + len(BEGIN) :]
+        if _BEGINS_AGAIN in message
+        else message
+    )
 
 
 def tls_context(certificate: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:

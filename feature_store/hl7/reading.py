@@ -20,7 +20,7 @@ DELETE: Final = '""'
 """HL7's null: what was known before no longer holds. An empty field says nothing."""
 
 _ONCE = ("MSH", "PID", "PV1")
-_FRAMES = "\x00\x0b\x1c"
+_ANOTHER = re.compile(r"[\x0b\x1c]\s*MSH")
 _LINE_END = re.compile(r"\r\n|\n")
 # What the library raises for messages that are none; it asserts that separators differ.
 _BROKEN = hl7.HL7Exception, LookupError, ValueError, TypeError, AttributeError, AssertionError
@@ -91,13 +91,13 @@ def read_message(raw: bytes) -> Reading:
     """
     if len(raw) > MOST_BYTES:
         raise Unreadable(f"a message of at most {MOST_BYTES} bytes expected", "AR")
-    text = _LINE_END.sub("\r", _decoded(raw)).strip("\r \ufeff" + _FRAMES)
+    text = _LINE_END.sub("\r", _decoded(raw)).strip("\r \ufeff\x00\x0b\x1c")
     # Letters and digits as separators would make a riddle of every field, as would one for two.
     marks = re.match(r"MSH([^\w\s])([^\w\s]{3,5})\1", text)
     if marks is None or len(set("".join(marks.groups()))) <= len(marks[2]):
         raise Unreadable("an HL7 v2 message beginning with MSH expected", "AR")
-    if any(mark in text for mark in _FRAMES):  # two messages in one would be of two patients
-        raise Unreadable("one message without NUL or marks of a frame in it expected", "AR")
+    if "\x00" in text or _ANOTHER.search(text):  # two messages in one would be of two patients
+        raise Unreadable("one message, without NUL in it, expected", "AR")
     try:
         reading = Reading(hl7.parse(text))
         counts = {name: sum(str(one[0]) == name for one in reading.message) for name in _ONCE}

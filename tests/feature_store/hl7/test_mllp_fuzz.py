@@ -175,6 +175,15 @@ def test_a_message_given_up_half_way_does_not_become_part_of_the_next(one_ward):
     assert sizes(one_ward.store) == [2, 0]
 
 
+@pytest.mark.parametrize("mark", [b"\x0b", b"\x1c", b"\x0bM", b"\x85"])
+def test_a_line_break_that_somebody_typed_does_not_cut_a_message(one_ward, mark):
+    """Word processors write 0x0B for a line break, and notes are pasted from them."""
+    raw = one_ward.message("A01", ward="A").replace(b"Canary^", b"Ca" + mark + b"nary^")
+    got, _ = converse(one_ward, BEGIN + raw + END, [], "end")
+    assert b"MSA|AA|M1" in got
+    assert "WARD//A" in one_ward.codes()
+
+
 @pytest.mark.parametrize("between", [b"\x0b", b"\x1c", b"\x1c\r\x0b", b"\r", b"\x00"])
 def test_two_messages_in_one_are_refused(one_ward, between):
     head = one_ward.message("A03", patient="P1", visit="V1").partition(b"\rEVN")[0]
