@@ -28,7 +28,7 @@ from service.problems import unavailable
 from service.record import AuditRow, FeedbackRow
 from service.record.feedback import Action, Override, Verdict
 from service.supply import Shelf
-from service.wire_live import RefusedInpatient, WorklistAnswer, WorklistEntry
+from service.wire_live import WorklistAnswer
 
 PAGES: Final = "pages"
 MONITOR: Final = "monitor/monitor.json"
@@ -60,13 +60,14 @@ class Front:
         now = await self._hub.live.run(self._hub.live.moment)
         return await self._hub.worklist(wanted, caller, PAGES, now=now)
 
-    async def places(self, caller: Caller) -> Places:
-        """Where this caller's patients are."""
-        answer = await self._shown(caller, Wanted())
-        told: list[WorklistEntry | RefusedInpatient] = [*answer.entries, *answer.refused]
+    async def places(self, caller: Caller, told: Json) -> Places:
+        """Where this caller's patients are; a list of a place alone does not say where else."""
+        if told["site"] is not None or told["ward"] is not None:
+            told = await self.worklist(caller, None, None)
+        here = [*told["entries"], *told["refused"]]
         return Places(
-            sites=sorted({one.site for one in told if one.site}),
-            wards=sorted({one.ward for one in told if one.ward}),
+            sites=sorted({one["site"] for one in here if one["site"]}),
+            wards=sorted({one["ward"] for one in here if one["ward"]}),
             synthetic=self._synthetic,
         )
 

@@ -88,8 +88,8 @@ class Desk(Protocol):
     async def worklist(self, caller: Caller, site: str | None, ward: str | None) -> Json:
         """Answer of ``GET /v1/worklist``, as plain data."""
 
-    async def places(self, caller: Caller) -> Places:
-        """Where this caller's patients are."""
+    async def places(self, caller: Caller, told: Json) -> Places:
+        """Where this caller's patients are; ``told`` is a list that was just made for them."""
 
     async def patient(self, caller: Caller, score_id: str) -> Patient | None:
         """Who a score is about; None if there is no such score, or not for this caller."""

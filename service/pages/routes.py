@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from service.access import Access, Caller, Scope, allow
 from service.envelope import INFO
-from service.pages import evaluation, panel, view
+from service.pages import evaluation, panel, rows, view
 from service.pages.answers import page
 from service.pages.desk import Desk
 from service.pages.doors import add_doors
@@ -20,14 +21,13 @@ from service.pages.forms import read_form, said_of, text_of
 from service.pages.session import Sessions, cookie_of
 from service.pages.wards import beds_and_wards
 from service.problems import Problem
-from service.record.feedback import MEANINGS, Action, Override, Verdict
+from service.record.feedback import MEANINGS, Action, Override
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "reasons": {code: MEANINGS[code] for code in Override},
     "actions": {code: MEANINGS[code] for code in Action},
-    "verdicts": {code: MEANINGS[code] for code in Verdict},
 }
-"""Codes of feedback and what they mean, for forms and rows."""
+"""Codes of feedback and what they mean, for forms."""
 
 _MEANINGS: Final[Mapping[str, str]] = {str(code): words for code, words in MEANINGS.items()}
 
@@ -68,16 +68,17 @@ class Pages:
 
     async def _worklist(self, request: Request, caller: Caller) -> Response:
         site, ward = (request.query_params.get(name) or None for name in ("site", "ward"))
-        answer = view.worklist(await self.desk.worklist(caller, site, ward))
-        places = await self.desk.places(caller)
+        told = await self.desk.worklist(caller, site, ward)
+        places = await self.desk.places(caller, told)
+        around = self._around(request, caller, "worklist")
+        made = partial(rows.row, may_feed_back=around["may_feed_back"])
         return page(
             request,
             "worklist.html",
-            **self._around(request, caller, "worklist"),
-            list=answer,
+            **around,
+            list=view.worklist(told, made),
             places=places,
             synthetic=places.synthetic,
-            words=WORDS,
             refresh_seconds=self.refresh_seconds,
         )
 
@@ -103,8 +104,9 @@ class Pages:
         return RedirectResponse(f"/worklist/score/{quote(said.score_id, safe='')}?kept=1", 303)
 
     async def _beds(self, request: Request, caller: Caller) -> Response:
-        shown = beds_and_wards(await self.desk.worklist(caller, None, None))
-        places = await self.desk.places(caller)
+        told = await self.desk.worklist(caller, None, None)
+        shown = beds_and_wards(told)
+        places = await self.desk.places(caller, told)
         around = self._around(request, caller, "beds")
         return page(request, "beds.html", **around, **shown, synthetic=places.synthetic)
 

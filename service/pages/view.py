@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from feature_store.vocabulary import FAMILIES, LONG_STAY_DAYS
@@ -165,7 +165,9 @@ def background(reasons: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [one for one in reasons if one not in taken]
 
 
-def worklist(answer: Mapping[str, Any]) -> dict[str, Any]:
+def worklist(
+    answer: Mapping[str, Any], row: Callable[[Mapping[str, Any]], Mapping[str, Any]] = row
+) -> dict[str, Any]:
     """The whole list, in its two sections, with what surrounds it."""
     rows = [row(entry) for entry in answer["entries"]]
     scores = [entry["score"] for entry in answer["entries"]]

@@ -129,7 +129,7 @@ class MadeUp:
             ],
         }
 
-    async def places(self, caller):
+    async def places(self, caller, told):
         wards = sorted({one["ward"] for one in self.entries})
         return Places(sites=("RXX01",), wards=wards, synthetic=self.synthetic)
 

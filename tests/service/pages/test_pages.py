@@ -1,13 +1,15 @@
 """Pages over HTTP: what they say, what they refuse, and that nothing sent becomes markup."""
 
+import copy
 import re
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.pages import beds
+from service.pages import beds, rows
 from service.pages.assets import FILES, asset
 from service.pages.session import Sessions
 from service.problems import Problem, unavailable
@@ -226,3 +228,14 @@ def test_every_asset_is_there_and_loads_nothing_from_elsewhere(browser):
         assert "immutable" in answer.headers["cache-control"]
         assert not re.search(r"url\(['\"]?(https?:)?//", answer.text)
     assert browser.get("/assets/settings.py").status_code == 404
+
+
+def test_a_row_is_made_once_and_anew_when_anything_of_it_changes(entry):
+    one = entry(1, days_so_far=3, chance=0.7)
+    row = partial(rows.row, may_feed_back=True)
+    assert row(one)["html"] is row(copy.deepcopy(one))["html"]
+    assert "Feedback" not in rows.row(one, may_feed_back=False)["html"]
+    said = {"verdict": "agreed", "reason": None, "action": None}
+    for change in ({"feedback": said}, {"ward": "ELM"}, {"rank": 9}, {"change": "falling"}):
+        assert row(one | change)["html"] != row(one)["html"]
+    assert "&lt;b&gt;" in row(one | {"ward": "<b>"})["html"]
