@@ -29,13 +29,18 @@ test: .venv/.stamp-dev .venv/.stamp-package  ## every test this machine can run
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: .venv/.stamp-dev .venv/.stamp-package  ## format, lint, types, room contracts, house rules
+check: .venv/.stamp-dev .venv/.stamp-package  ## format, lint, types, contracts, house rules, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/house_rules.py $(ROOMS)
 	$(BIN)/deptry $(ROOMS)
+	$(BIN)/yamllint --strict compose.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet $(MANIFESTS)
+
+MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/*/*.yaml))
 
 .PHONY: bench
 bench: .venv/.stamp-bench .venv/.stamp-package  ## the model beside its peers, on public data

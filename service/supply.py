@@ -203,9 +203,8 @@ class Supply:
         self._shelf.put(model)
         self.settled.set()
         self._looked(self._shelf)
-        name, origin = model.name, model.origin
-        told = {"model": name.name, "version": name.version, "alias": name.alias, "origin": origin}
-        _log.info("model loaded", extra={"fields": told})
+        told = msgspec.structs.asdict(model.name) | {"origin": model.origin}
+        _log.info("model loaded", extra={"fields": {"model": told.pop("name"), **told}})
 
     def _noted(self) -> Fetched | None:
         """Last good model of this address, if its local copy is still there."""
