@@ -34,7 +34,8 @@ def command(data: Path, kind: str, out: Path, horizons: tuple[int, ...], as_json
     """Write the events of DATA for tools that read MEDS.
 
     Spells and moments of recording come as columns beside those of the standard, so that
-    codebooks/homeward.toml brings the same events back.
+    codebooks/homeward.toml brings the same events back. What was withdrawn, corrected or merged
+    goes into past/ beside data/: only Homeward reads it.
     """
     from feature_store.dataset import open_dataset
     from feature_store.meds import export_meds
