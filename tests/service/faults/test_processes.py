@@ -46,3 +46,20 @@ def test_workers_killed_and_a_database_cut_off_under_load_lose_nothing(
     assert set(asking.statuses) == {200, 503}
     assert asking.cut_off == cut_off
     assert record.kept_in(postgres_url) >= ids(asking.scored)
+
+
+def test_a_worker_killed_under_load_is_replaced_and_its_answers_stay(
+    start, callers, record, database_url
+):
+    service = start("--workers", "2", HOMEWARD_DATABASE_URL=database_url).ready()
+    service.wait_until(lambda: len(service.workers) == 2)
+    asking = callers(service)
+    asking.heard(20)
+    for _ in range(2):
+        killed = service.workers[0]
+        os.kill(killed, signal.SIGKILL)
+        service.wait_until(lambda: len(set(service.workers) - {killed}) == 2)  # noqa: B023
+        asking.heard(20)
+    asking.end()
+    assert set(asking.statuses) == {200}
+    assert record.kept_in(database_url) >= ids(asking.scored)
