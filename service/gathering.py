@@ -25,7 +25,7 @@ MOST_TURNS: Final = 20
 """That a pass waits in all: the record may take longer, or somebody may not read an answer."""
 
 MOST_BYTES: Final = 64 * 1024
-"""Of bodies in one pass, beyond the first: nothing else is answered while it lasts."""
+"""Of bodies in one pass, beyond its first: nothing else is answered while it lasts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +92,7 @@ class Gathering:
         return await one.done
 
     def _answer(self) -> None:
-        """Answer those at the front that go together; the others in a later turn."""
+        """Answer those that go together; the others in a later turn."""
         if self._may_wait():
             asyncio.get_running_loop().call_soon(self._answer)
             return
@@ -129,13 +129,17 @@ class Gathering:
         return True
 
     def _take(self) -> list[_Waiting]:
-        first = self._waiting.popleft()
-        together, size = [first], len(first.body)
-        while self._waiting:
-            one = self._waiting[0]
-            size += len(one.body)
+        """The first that waits, and all like it that go with it; the others keep their order."""
+        first = self._waiting[0]
+        together: list[_Waiting] = []
+        others: deque[_Waiting] = deque()
+        room = MOST_BYTES + len(first.body)
+        for one in self._waiting:
             alike = one.model is first.model and one.reasons == first.reasons
-            if not alike or size > MOST_BYTES:
-                break
-            together.append(self._waiting.popleft())
+            if alike and len(one.body) <= room:
+                room -= len(one.body)
+                together.append(one)
+            else:
+                others.append(one)
+        self._waiting = others
         return together

@@ -90,7 +90,7 @@ def test_what_goes_together_is_one_pass_of_the_model(request_body, fake_model):
 def test_other_reasons_and_another_model_are_another_pass(request_body, fake_model):
     other = replace(fake_model, origin="other")
     body = body_of(request_body, "S1", 3)
-    asked = [(body, fake_model, asker(), reasons) for reasons in (5, 5, None, None)]
+    asked = [(body, fake_model, asker(), reasons) for reasons in (5, None, 5, None)]
     asyncio.run(answers([*asked, (body, other, asker(), None)]))
     passes = [(len(snapshots), reasons) for _, snapshots, reasons in fake_model.score.asked]
     assert passes == [(2, 5), (2, None), (1, None)]
@@ -101,7 +101,7 @@ def test_a_pass_is_bounded(request_body, fake_model):
     body += b" " * (MOST_BYTES // 3 - len(body))
     told = asyncio.run(answers([(body, fake_model, asker(), 5)] * 7))
     assert all(isinstance(one, Answered) for one in told)
-    assert [len(snapshots) for _, snapshots, _ in fake_model.score.asked] == [3, 3, 1]
+    assert [len(snapshots) for _, snapshots, _ in fake_model.score.asked] == [4, 3]
 
 
 def test_one_at_which_the_model_fails_fails_alone(request_body, fake_model):
