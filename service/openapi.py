@@ -136,6 +136,14 @@ _ANSWERS: Final = {
 }
 
 
+_LEADS_ON: Final = {
+    "/v1/scores": "/scores/0/score_id",
+    "/v1/spells/{spell_id}/score": "/scores/0/score_id",
+    "/v1/worklist": "/entries/0/score/score_id",
+}
+"""Where an answer holds what feedback is given to."""
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document of an application, made once."""
     if app.openapi_schema:
@@ -151,6 +159,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete(path, operation)
+            if path in _LEADS_ON:
+                operation["responses"]["200"]["links"] = _links(_LEADS_ON[path])
     _, schemas = msgspec.json.schema_components(_STRUCTS, ref_template=_REFERENCE)
     document["components"] = {
         "schemas": schemas,
@@ -215,6 +225,14 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for response in responses.values():
         if "$ref" not in response:
             response["headers"] = _REQUEST_ID_HEADER
+
+
+def _links(place: str) -> dict[str, Any]:
+    feedback = {
+        "operationRef": "#/paths/~1v1~1scores~1{score_id}~1feedback/post",
+        "parameters": {"score_id": f"$response.body#{place}"},
+    }
+    return {"feedback": feedback}
 
 
 _REQUEST_ID_HEADER: Final = {
