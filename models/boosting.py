@@ -19,7 +19,9 @@ LATER_SHARE: Final = 0.25
 """Of the training patients, the latest, on whom the size of the trees is chosen."""
 
 MOST_ROWS_FOR_CHOICE: Final = 400_000
-"""Person-intervals enough to choose a size; more only takes longer."""
+"""Person-intervals enough to choose a size; more only takes longer. Of trees that have more to grow
+on, only the largest are tried: there sizes differ in the fourth digit of the loss, and small trees
+take longest, as there are many."""
 
 LEAST_EVENTS_FOR_CHOICE: Final = 50
 FEW_TREES: Final = 60
@@ -125,11 +127,14 @@ class Sizes:
     def choose(self, risks: Risks, target: Literal["left", "died"]) -> Size:
         """Leaves and number of trees for one target."""
         fit, judge = self._parted(risks)
+        leaves = self.settings.leaves
+        if risks.row.size > MOST_ROWS_FOR_CHOICE:
+            leaves = (max(leaves),)
         events = min(int(getattr(side, target).sum()) for side in (fit, judge))
         if events < LEAST_EVENTS_FOR_CHOICE:
             return Size(min(self.settings.leaves), min(self.settings.trees, FEW_TREES))
         sizes = self if target == "left" else replace(self, problem=self.problem.unconstrained())
-        tried = (sizes._try(fit, judge, target, leaves) for leaves in self.settings.leaves)  # noqa: SLF001 - its own
+        tried = (sizes._try(fit, judge, target, size) for size in leaves)  # noqa: SLF001 - its own
         return min(tried, key=lambda one: one[0])[1]
 
     def loss(self, risks: Risks, watch: Watch) -> float:

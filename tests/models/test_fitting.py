@@ -12,6 +12,7 @@ from feature_store.errors import BadInput
 from feature_store.outcome import Outcomes
 from feature_store.snapshots import Snapshots
 from models import fitting
+from models.boosting import Sizes
 from models.fitting import LEAST_DEATHS, fit, snapshot_weights
 from models.grid import Risks
 from models.recalibrate import learn_calibration
@@ -193,6 +194,27 @@ def test_thinning_bounds_the_rows_and_keeps_the_truth(small, bound):
         )
     chance = thin.predict(EVERYONE, AT_THE_DOOR).at_least(7)
     np.testing.assert_allclose(chance, (1 - HAZARD) ** 7, atol=0.04)
+
+
+def test_of_trees_with_much_to_grow_on_only_the_largest_are_tried(small, monkeypatch):
+    tried, real = set(), Sizes._try
+
+    def noted(self, fit, judge, target, leaves, watch=None):
+        nonlocal tried
+        tried |= {leaves} if target == "left" else set()
+        return real(self, fit, judge, target, leaves, watch)
+
+    monkeypatch.setattr(Sizes, "_try", noted)
+    matrix, asked, outcomes = entrants(3_000, (40, 41))
+    moment = START + asked.spell_id * DAY  # one after another: there are later ones to judge by
+    data = matrix, Snapshots(asked.subject_id, asked.spell_id, moment, moment), outcomes
+    settings = replace(small, trees=10, leaves=(4, 8))
+    fit(*data, feature_set=FRAIL, settings=settings)
+    assert tried == {4, 8}
+    tried.clear()
+    monkeypatch.setattr("models.boosting.MOST_ROWS_FOR_CHOICE", 2_000)
+    fit(*data, feature_set=FRAIL, settings=settings)
+    assert tried == {8}
 
 
 def test_what_a_question_weighs_depends_on_its_day_alone():
