@@ -21,7 +21,7 @@ from feature_store.snapshots import Snapshots
 from feature_store.spells import find_spells
 from models.bundle import Bundle
 from models.forecast import Forecast, Refusal
-from models.scoring import score
+from models.scoring import leaving_soon, score
 from service.reading import read_scores_request
 from service.record import Record
 from service.record.replay import replay
@@ -106,7 +106,9 @@ def disproved_by_data(
         if isinstance(word, Refusal):
             faults += [f"{name}: refused otherwise"] * (said != word.reason)
         elif isinstance(said, dict):
-            same = _without_id(to_score(word, name, to_moment(at), ignored=0))
+            (soon,) = leaving_soon(bundle.model, [word])
+            told_of = to_score(word, name, to_moment(at), ignored=0)
+            same = _without_id(structs.replace(told_of, probability_of_leaving=soon))
             faults += [f"{name}: scored otherwise"] * (said | {"score_id": ""} != same)
         elif said not in _OF_THE_HUB:
             faults.append(f"{name}: in hospital, and {said or 'not on the worklist'}")
