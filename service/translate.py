@@ -10,6 +10,7 @@ import numpy as np
 
 from feature_store.events import NO_TIME
 from feature_store.snapshots import Snapshots
+from feature_store.spells import EARLIEST_STAY
 from feature_store.vocabulary import SPELL_END, SPELL_START, family_of
 from models.forecast import Forecast, Refusal
 from service import wire
@@ -31,6 +32,7 @@ TWO_STARTS: Final = Refusal("bad_value", f"more than one {SPELL_START} carries t
 OTHER_SITE: Final = Refusal(
     "other_site", "the last SITE of this spell is not one that these credentials cover"
 )
+TOO_LONG_AGO: Final = Refusal("bad_value", f"a {SPELL_START} before 1990: a clock at its zero")
 DISCHARGED: Final = Refusal(
     "already_discharged", f"{SPELL_END} of this spell is known by the prediction time"
 )
@@ -97,6 +99,9 @@ def to_question(sheet: Sheet, sites: Sequence[Sites]) -> Question:
             if spell.verdict:
                 why = VERDICTS[spell.verdict] or _bad_value(book.names[spell.bad_code])
                 refused[position] = why
+                continue
+            if spell.start < EARLIEST_STAY:
+                refused[position] = TOO_LONG_AGO
                 continue
             place = book.value(spell.site), book.value(spell.ward)
             if seen is not None and place[0] not in seen:

@@ -61,6 +61,14 @@ def test_two_starts_of_one_spell_are_refused(client, request_body, the_spell):
     assert refusal_of(client, request_body) == "bad_value"
 
 
+@pytest.mark.parametrize("moment", ["1900-01-02T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_a_clock_at_its_zero_admits_nobody(client, request_body, the_spell, moment):
+    the_spell["events"][0]["time"] = moment
+    assert refusal_of(client, request_body) == "bad_value"
+    the_spell["events"][0]["time"] = "1990-01-01T00:00:00Z"
+    assert len(answer_of(client, request_body)["scores"]) == 1
+
+
 @pytest.mark.parametrize(
     "event",
     [
