@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_store.vocabulary import FAMILIES, SPELL_END, SPELL_START, family_of, value_of
+from feature_store.vocabulary import SPELL_END, SPELL_START, family_of, limits_of, value_of
 from service.kernel import Book, library
 
 MOST_REMEMBERED: Final = 10_000
@@ -83,7 +83,7 @@ def _make(names: tuple[str, ...], arrays: Arrays) -> Codebook:
 
 def _known_of(codes: tuple[str, ...]) -> Arrays:
     texts = [code.encode() for code in codes]
-    limits = np.array([_limits(code) for code in codes], np.float64).reshape(-1, 2)
+    limits = np.array([limits_of(code) for code in codes], np.float64).reshape(-1, 2)
     return {
         "texts": np.frombuffer(b"".join(texts), np.uint8),
         "ends": np.cumsum([len(text) for text in texts], dtype=np.int64),
@@ -100,16 +100,6 @@ def _kind(code: str) -> int:
 
 def _digest(text: bytes) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8])
-
-
-def _limits(code: str) -> tuple[float, float]:
-    """Plausible range of a code's number; an empty one for a value outside its value set."""
-    family = FAMILIES.get(family_of(code))
-    if family is None:
-        return -np.inf, np.inf
-    if family.values and value_of(code) not in family.values:
-        return np.inf, -np.inf
-    return family.low, family.high
 
 
 EMPTY: Final = _make((), _known_of(()))
