@@ -59,6 +59,7 @@ def keyed_hash(secret: bytes, content: bytes) -> bytes:
     ----------
     RFC 2104, section 2; its section 4 on keeping what the key has been made into.
 
+    >>> import hmac
     >>> keyed_hash(b"k" * 32, b"P1") == hmac.digest(b"k" * 32, b"P1", "sha256")
     True
     """

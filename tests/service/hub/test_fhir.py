@@ -157,18 +157,19 @@ def test_a_search_that_cannot_be_made_is_told_so_without_what_was_sent(scored):
 ABSENT = [
     ("GET", "/fhir/RiskAssessment/none"),
     ("GET", "/fhir/Patient/9434765919"),
-    ("DELETE", "/fhir/RiskAssessment/none"),
-    ("POST", "/fhir/RiskAssessment"),
     ("GET", "/fhir/"),
 ]
+REFUSED_METHODS = [("DELETE", "/fhir/RiskAssessment/none"), ("POST", "/fhir/RiskAssessment")]
 
 
 def test_what_is_not_there_is_an_operation_outcome_too(scored):
     hub, _ = scored
-    for method, path in ABSENT:
+    told = [(*asked, 404, "not-found") for asked in ABSENT]
+    told += [(*asked, 405, "not-supported") for asked in REFUSED_METHODS]
+    for method, path, status, code in told:
         answer = hub.request(method, path)
-        assert answer.status_code == 404
-        assert OperationOutcome.model_validate_json(answer.text).issue[0].code == "not-found"
+        assert answer.status_code == status
+        assert OperationOutcome.model_validate_json(answer.text).issue[0].code == code
         assert "9434765919" not in answer.text
 
 
