@@ -92,8 +92,10 @@ def local_microseconds(times: Int64) -> Int64:
     local = np.empty_like(times, order="C")
     ends = (address(times), times.size)
     convert = load().homeward_local
-    if not convert(*ends, *latest_clock().at, address(local)):
-        convert(*ends, *clock_for(times).at, address(local))
+    clock = latest_clock()  # held: another thread may put a new one in its place meanwhile
+    if not convert(*ends, *clock.at, address(local)):
+        clock = clock_for(times)
+        convert(*ends, *clock.at, address(local))
     return local
 
 
@@ -106,7 +108,8 @@ class WallClock:
     changes, offsets : ndarray of int64
         UTC microseconds of each change, and the offset from there.
     at : tuple of int
-        As the kernel takes it: addresses of both, how many, ``first`` and ``last``.
+        As the kernel takes it: addresses of both, how many, ``first`` and ``last``. Whoever hands
+        them to it keeps the clock until it is done.
     """
 
     changes: Int64

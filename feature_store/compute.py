@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_store.clock import clock_for, latest_clock
+from feature_store.clock import WallClock, clock_for, latest_clock
 from feature_store.definitions import FeatureSet
 from feature_store.events import Events
 from feature_store.kernel import address, load
@@ -44,19 +44,26 @@ def compute_features(events: Events, snapshots: Snapshots, feature_set: FeatureS
     if events.held is not None:
         events, snapshots = as_held(events.in_order(), snapshots)
     answers = np.empty((len(snapshots), len(feature_set)))
-    done = _compute(events, snapshots, feature_set, answers)
+    clock = latest_clock()  # held: another thread may put a new one in its place meanwhile
+    done = _compute(events, snapshots, feature_set, answers, clock)
     if done == _DISORDERED:
         events = events.in_order()
-        done = _compute(events, snapshots, feature_set, answers)
+        done = _compute(events, snapshots, feature_set, answers, clock)
     if done == _OUTSIDE:
-        clock_for(np.concatenate([snapshots.spell_start, snapshots.prediction_time]))
-        done = _compute(events, snapshots, feature_set, answers)
+        clock = clock_for(np.concatenate([snapshots.spell_start, snapshots.prediction_time]))
+        done = _compute(events, snapshots, feature_set, answers, clock)
     if done:
         raise MemoryError
     return answers
 
 
-def _compute(events: Events, snapshots: Snapshots, feature_set: FeatureSet, answers: Matrix) -> int:
+def _compute(
+    events: Events,
+    snapshots: Snapshots,
+    feature_set: FeatureSet,
+    answers: Matrix,
+    clock: WallClock,
+) -> int:
     plan = plan_of(feature_set)
     links = plan.links(events.codes)
     columns = [
@@ -72,7 +79,7 @@ def _compute(events: Events, snapshots: Snapshots, feature_set: FeatureSet, answ
     done: int = load().homeward_features(
         *(*at[:5], len(events), at[5], at[6]),
         *(*links.at, *plan.at, answers.shape[1]),
-        *latest_clock().at,
+        *clock.at,
         *(*at[7:11], len(snapshots), at[11]),
     )
     return done

@@ -182,7 +182,8 @@ class Oracle:
         """Intervals ahead of a spell of so many days; None beyond the grid."""
         known = self._ahead.get(day)
         if known is None and 0 <= day < self._grid.last:
-            known = self._ahead[day] = self._look_ahead(day)
+            # Of threads that look at once the first is kept: another may be using its addresses.
+            known = self._ahead.setdefault(day, self._look_ahead(day))
         if day < 0:
             msg = "days so far: 0 or more expected, got less"
             raise BadInput(msg)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feature_store import clock, compute
 from feature_store.clock import DAY, HOUR, local_hour, local_weekday, midnights_between, to_moment
 from feature_store.compute import compute_features
 from feature_store.definitions import Feature, FeatureSet, Read, Scope
@@ -201,6 +202,23 @@ def test_an_event_recorded_later_changes_nothing(seed):
         compute_features(events, asked, EVERY),
         compute_features(concatenate([events, later]), asked, EVERY),
     )
+
+
+def test_a_clock_that_another_thread_puts_in_place_meanwhile_changes_nothing(monkeypatch):
+    """Of far years a clock is made; before it is used somebody else asks about other years."""
+    rng = np.random.default_rng(1)
+    events, asked = history(rng), questions(rng)
+    expected = compute_features(events, asked, EVERY)
+    others = np.array([400 * 365 * DAY])
+
+    def interrupted(times):
+        made = clock.clock_for(times)
+        clock.clock_for(others)
+        return made
+
+    clock.clock_for(others)
+    monkeypatch.setattr(compute, "clock_for", interrupted)
+    assert_same(compute_features(events, asked, EVERY), expected)
 
 
 @given(st.integers(0, 2**32))

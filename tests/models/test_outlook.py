@@ -1,6 +1,8 @@
 """One pass of the kernel says, to the last bit, what NumPy says step by step."""
 
 import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -90,3 +92,35 @@ def test_a_horizon_that_is_no_boundary_is_refused(model):
     grid = replace(model.grid, horizons=(8,))
     with pytest.raises(BadInput, match="boundary"):
         Oracle(model.encoding, grid, model.exit_trees, None, Calibration.none())
+
+
+def test_threads_that_look_ahead_at_once_share_what_the_kernel_reads(model):
+    """Each hands its addresses to the kernel: what they point to must outlive the others."""
+    oracle = copy.deepcopy(model)._oracle
+    plain, together = oracle._look_ahead, threading.Barrier(4)
+
+    def look_ahead(day):
+        together.wait(timeout=30)
+        return plain(day)
+
+    oracle._look_ahead = look_ahead
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: oracle._ahead_of(3), range(4)))
+    assert all(one is found[0] for one in found)
+    assert oracle._ahead_of(3) is found[0]
+
+
+def test_threads_say_from_the_first_use_on_what_one_says(model, site):
+    matrix, days = anybody(site, seed=2, count=24)
+    alone = model.outlook(matrix, days)
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(10):
+            fresh, together = copy.deepcopy(model)._oracle, threading.Barrier(8)
+
+            def outlook(_, fresh=fresh, together=together):
+                together.wait(timeout=30)
+                return fresh.forecast(matrix, days, explain=True)
+
+            for said in threads.map(outlook, range(8)):
+                np.testing.assert_array_equal(said.effects, alone.effects)
+                np.testing.assert_array_equal(said.staying, alone.staying)
