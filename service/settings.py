@@ -235,6 +235,11 @@ class Settings:
         return self.api_keys_file is not None or self.token_issuer is not None
 
     @property
+    def facilities(self) -> frozenset[str] | None:
+        """Facilities whose ADT messages are taken; None for all."""
+        return frozenset((self.adt_facilities or "").replace(",", " ").split()) or None
+
+    @property
     def takes_tests(self) -> bool:
         """Whether test patients may be scored: where it was said, or on a service without keys."""
         return self.adt_test or not self.is_guarded

@@ -41,7 +41,9 @@ _UNKNOWN = "a code that nobody said the meaning of came, and is not used; --code
     help="Network that may connect beside this machine; MLLP has no passwords: use TLS beyond it.",
 )
 @click.option(
-    "--facility", multiple=True, help="Sending facility (MSH-4) that is taken; default any."
+    "--facility",
+    multiple=True,
+    help="Sending facility (MSH-4) that is taken; default HOMEWARD_ADT_FACILITIES, or any.",
 )
 @click.option("--tls-cert", type=_FILE, help="Certificate to speak TLS under (PEM).")
 @click.option("--tls-key", type=_FILE, help="Its key (PEM, no passphrase, its owner's alone).")
@@ -119,7 +121,8 @@ def _feed(
     from feature_store.hl7.codebook import codebook_of
 
     known = codebook_of(codebook or settings.adt_codebook)
-    return Feed(frozenset(facility) or None, live=not test, codebook=known)
+    taken = frozenset(facility) or settings.facilities
+    return Feed(taken, live=not (test or settings.adt_test), codebook=known)
 
 
 class _Unused:

@@ -94,9 +94,8 @@ class Feeding:
         from feature_store.hl7.codebook import codebook_of  # noqa: PLC0415
 
         settings = self._settings
-        facilities = frozenset((settings.adt_facilities or "").replace(",", " ").split())
         codebook = codebook_of(settings.adt_codebook)
-        return Feed(facilities or None, live=not settings.adt_test, codebook=codebook)
+        return Feed(settings.facilities, live=not settings.adt_test, codebook=codebook)
 
 
 def take_message(live: Live, body: bytes, feeding: Feeding) -> Ack:

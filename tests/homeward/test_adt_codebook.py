@@ -100,19 +100,27 @@ def by_http(setting, _folder):
     }
 
 
-def by_mllp(setting, _folder):
+def answered_by_mllp(setting, messages, *options):
+    """Answers of ``homeward listen``, and what it said."""
     program = "import sys\nfrom homeward.__main__ import main\nsys.exit(main())"
-    command = [sys.executable, "-c", program, "listen", "--port", "0", "--json"]
+    command = [sys.executable, "-c", program, "listen", "--port", "0", "--json", *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    answers = []
     with subprocess.Popen(command, env=os.environ | setting, **pipes) as running:
         lines = [running.stdout.readline() for _ in range(6)]
         port = json.loads("".join(lines))["port"]
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            for raw in MESSAGES:
+            for raw in messages:
                 connection.sendall(b"\x0b" + raw + b"\x1c\r")
-                assert b"MSA|AA" in connection.recv(4096)
+                answers.append(connection.recv(4096))
         running.send_signal(signal.SIGTERM)
         _, told = running.communicate(timeout=20)
+    return answers, told
+
+
+def by_mllp(setting, _folder):
+    answers, told = answered_by_mllp(setting, MESSAGES)
+    assert all(b"MSA|AA" in answer for answer in answers)
     assert told.count("nobody said the meaning of") == len(UNUSED)
     counts = [line.split() for line in told.splitlines() if "that were not used" in line]
     return stored(setting), {words[3]: int(words[0]) for words in counts}
@@ -182,3 +190,19 @@ def test_a_codebook_that_is_none_stops_every_door_at_the_start(
     ):
         assert run(command) == 2
         assert "adt.toml: [fact.SEX]" in capsys.readouterr().err
+
+
+def test_the_settings_say_at_the_listener_too_who_may_send(setting):
+    of_others = setting | {"HOMEWARD_ADT_FACILITIES": "RYY, RZZ"}
+    (refused,), _ = answered_by_mllp(of_others, MESSAGES[:1])
+    assert b"MSA|AR" in refused
+    (taken,), _ = answered_by_mllp(of_others, MESSAGES[:1], "--facility", "RXX")
+    assert b"MSA|AA" in taken
+
+
+def test_the_settings_say_at_the_listener_too_whether_tests_are_taken(setting):
+    training = MESSAGES[0].replace(b"|1|P|2.4", b"|1|T|2.4")
+    (refused,), _ = answered_by_mllp(setting, [training])
+    assert b"MSA|AR" in refused
+    (taken,), _ = answered_by_mllp(setting | {"HOMEWARD_ADT_TEST": "yes"}, [training])
+    assert b"MSA|AA" in taken
