@@ -44,6 +44,7 @@ LOCK: Final = 0x484F4D45  # any number, the same for every Homeward
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _ATTEMPTS = 6
+_MOMENT = 0.01
 _REVISION = re.compile(r'^revision = "(\d{4})"$', re.MULTILINE)
 _IN_CONFLICT = frozenset({"40001", "40P01"})  # serialisation failure, deadlock: try again
 
@@ -89,6 +90,29 @@ def open_engine(url: str, *, durable: bool = True, wait_seconds: float | None = 
     return _sqlite_engine(address, durable=durable)
 
 
+def into_wal(connection: sqlite3.Connection, *, wait_seconds: float) -> None:
+    """Have a file write its log ahead, as it may do already.
+
+    While another connection is the first to open the file, or the last to close it, SQLite says at
+    once that it is locked, whatever its timeout: so we wait ourselves.
+
+    Raises
+    ------
+    sqlite3.OperationalError
+        It is still locked after that long.
+    """
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_MOMENT)
+        else:
+            return
+
+
 def _sqlite_engine(address: URL, *, durable: bool) -> Engine:
     Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
     wait = {"timeout": WAIT_FOR_WRITERS_SECONDS}
@@ -98,7 +122,7 @@ def _sqlite_engine(address: URL, *, durable: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # BEGIN is ours, below
-        connection.execute("PRAGMA journal_mode = WAL")
+        into_wal(connection, wait_seconds=WAIT_FOR_WRITERS_SECONDS)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
 

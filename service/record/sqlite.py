@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from feature_store.errors import BadInput
 from feature_store.live import StoreUnavailable
+from feature_store.live.database import into_wal
 from service.record.schema import DETAILS, FEEDBACK, SCORES
 from service.record.writing import (
     WAIT_SECONDS,
@@ -81,7 +82,7 @@ class SqliteAudit:
             timeout=WAIT_SECONDS,
             check_same_thread=False,  # the event loop at work, another thread at the close
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        into_wal(connection, wait_seconds=WAIT_SECONDS)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_LOG}")
         return connection

@@ -1,12 +1,16 @@
 """What opening the live store must not do: tell secrets, take anything for a database."""
 
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 
 import pytest
 
 from feature_store.errors import BadInput
 from feature_store.live import StoreUnavailable, open_store
+from feature_store.live.database import into_wal
 
 
 def test_a_database_that_is_away_is_told_without_its_address():
@@ -31,3 +35,19 @@ def test_the_service_loads_migrations_and_messages_only_when_there_are_any():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_a_file_that_another_is_opening_is_waited_for(tmp_path):
+    path = tmp_path / "new.db"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as first,
+        closing(sqlite3.connect(path, timeout=0)) as second,
+    ):
+        first.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            into_wal(second, wait_seconds=0)
+        release = threading.Timer(0.5, first.execute, ["COMMIT"])
+        release.start()
+        into_wal(second, wait_seconds=30)
+        release.join()
+        assert second.execute("PRAGMA journal_mode").fetchone() == ("wal",)
