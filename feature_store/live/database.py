@@ -34,6 +34,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from feature_store.errors import BadInput, HomewardError
 from feature_store.live.postgres import postgres_engine
+from feature_store.live.write_ahead import into_wal
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -44,7 +45,6 @@ LOCK: Final = 0x484F4D45  # any number, the same for every Homeward
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _ATTEMPTS = 6
-_MOMENT = 0.01
 _REVISION = re.compile(r'^revision = "(\d{4})"$', re.MULTILINE)
 _IN_CONFLICT = frozenset({"40001", "40P01"})  # serialisation failure, deadlock: try again
 
@@ -88,29 +88,6 @@ def open_engine(url: str, *, durable: bool = True, wait_seconds: float | None = 
         msg = "database: sqlite:///PATH or postgresql://... expected, got another kind of address"
         raise BadInput(msg)
     return _sqlite_engine(address, durable=durable)
-
-
-def into_wal(connection: sqlite3.Connection, *, wait_seconds: float) -> None:
-    """Have a file write its log ahead, as it may do already.
-
-    While another connection is the first to open the file, or the last to close it, SQLite says at
-    once that it is locked, whatever its timeout: so we wait ourselves.
-
-    Raises
-    ------
-    sqlite3.OperationalError
-        It is still locked after that long.
-    """
-    end = time.monotonic() + wait_seconds
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(_MOMENT)
-        else:
-            return
 
 
 def _sqlite_engine(address: URL, *, durable: bool) -> Engine:

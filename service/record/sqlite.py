@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from feature_store.errors import BadInput
 from feature_store.live import StoreUnavailable
-from feature_store.live.database import into_wal
+from feature_store.live.write_ahead import into_wal
 from service.record.schema import DETAILS, FEEDBACK, SCORES
 from service.record.writing import (
     WAIT_SECONDS,

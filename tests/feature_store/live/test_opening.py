@@ -10,7 +10,7 @@ import pytest
 
 from feature_store.errors import BadInput
 from feature_store.live import StoreUnavailable, open_store
-from feature_store.live.database import into_wal
+from feature_store.live.write_ahead import into_wal
 
 
 def test_a_database_that_is_away_is_told_without_its_address():
